@@ -1,0 +1,298 @@
+/**
+ * The parameter file's one schema: it types the code, checks the file at synth and in the CLI, and is exported as
+ * `parameters/schema.json` for editors.
+ *
+ * What a schema cannot say (references between parts, one writer for each attribute, primary key and external_id) is
+ * checked in `references.ts`. Everything here is data: no file is read and no default depends on the environment.
+ */
+import { z } from 'zod';
+import { isStandardAttribute, STANDARD_ATTRIBUTES } from '../braze/attributes.ts';
+
+/** A name that becomes part of resource names, metrics and ledger keys. */
+export const Name = z
+  .string()
+  .regex(/^[A-Za-z][A-Za-z0-9_-]{0,47}$/, 'a letter, then letters, digits, _ or -, 48 characters at most');
+
+/** A column of the model. */
+export const PropertyName = z.string().min(1).max(127).describe('A column of the model.');
+
+/** Name or ARN of a Secrets Manager secret; never the secret itself. */
+export const SecretId = z
+  .string()
+  .min(1)
+  .max(2048)
+  .regex(/^[A-Za-z0-9/_+=.@!:-]+$/, 'the name or the ARN of a secret in AWS Secrets Manager')
+  .describe('Name or ARN of a secret in AWS Secrets Manager. Never the secret itself.');
+
+export const RedshiftApp = z
+  .strictObject({
+    type: z.literal('redshift'),
+    workgroup: z
+      .string()
+      .min(1)
+      .optional()
+      .describe('Redshift Serverless workgroup. Either this, or cluster and dbUser.'),
+    cluster: z.string().min(1).optional().describe('Provisioned cluster identifier.'),
+    dbUser: z.string().min(1).optional().describe('Database user on the provisioned cluster (temporary credentials).'),
+    database: z.string().min(1).describe('Database name.'),
+    secret: SecretId.optional().describe(
+      'Secret with the database user and password. Without it, IAM credentials are used.',
+    ),
+  })
+  .describe('A Redshift warehouse, reached through the Redshift Data API.');
+
+export const BrazeApp = z
+  .strictObject({
+    type: z.literal('braze'),
+    endpoint: z
+      .string()
+      .min(1)
+      .describe("The workspace's REST endpoint, from the Braze dashboard, such as https://rest.iad-01.braze.com."),
+    apiKeySecret: SecretId.describe(
+      'Secret that holds the REST API key: the key as plain text, or JSON with an apiKey member.',
+    ),
+    requestsPerSecond: z
+      .number()
+      .positive()
+      .max(1000)
+      .default(50)
+      .describe('Requests a second of all writers of this app together.'),
+    concurrency: z.int().min(2).max(100).default(5).describe('Writers at once (AWS Lambda allows no less than 2).'),
+    maxUsersPerRequest: z.int().min(1).max(75).default(75).describe('Users in one /users/track request.'),
+    lookupsPerMinute: z
+      .number()
+      .positive()
+      .max(2500)
+      .default(250)
+      .describe('Requests a minute to /users/export/ids (enrich only).'),
+    settleSeconds: z
+      .int()
+      .min(0)
+      .max(300)
+      .default(5)
+      .describe("Least time between two runs' requests for one user, as Braze promises no order between requests."),
+  })
+  .describe('A Braze workspace, reached through its REST API.');
+
+export const App = z.discriminatedUnion('type', [RedshiftApp, BrazeApp]);
+
+/** Operators that compare a property with one value. */
+export const COMPARISONS = ['eq', 'ne', 'gt', 'gte', 'lt', 'lte'] as const;
+/** Operators that look into a text. */
+export const TEXT_OPERATORS = ['contains', 'starts_with', 'ends_with', 'matches'] as const;
+/** Operators that take a list. */
+export const LIST_OPERATORS = ['in', 'not_in'] as const;
+/** Operators that take no value. */
+export const UNARY_OPERATORS = ['exists', 'not_exists', 'is_true', 'is_false'] as const;
+/** Operators that take a duration, counted from the start of the run. */
+export const TIME_OPERATORS = ['within_last', 'before_last', 'within_next'] as const;
+
+const Scalar = z.union([z.string().max(10_000), z.number(), z.boolean()]);
+
+/** A length of time: a whole number and a unit. */
+export const Duration = z
+  .string()
+  .regex(/^\d{1,6} (minute|hour|day|week|month|year)s?$/, 'a whole number and a unit, such as 90 days')
+  .describe('Such as 90 days. Units: minutes, hours, days, weeks, months, years.');
+
+const ComparisonRule = z.strictObject({ property: PropertyName, op: z.enum(COMPARISONS), value: Scalar });
+const TextRule = z.strictObject({
+  property: PropertyName,
+  op: z.enum(TEXT_OPERATORS),
+  value: z.string().min(1).max(10_000),
+});
+const ListRule = z.strictObject({
+  property: PropertyName,
+  op: z.enum(LIST_OPERATORS),
+  value: z.array(Scalar).min(1).max(1000),
+});
+const UnaryRule = z.strictObject({ property: PropertyName, op: z.enum(UNARY_OPERATORS) });
+const TimeRule = z.strictObject({ property: PropertyName, op: z.enum(TIME_OPERATORS), value: Duration });
+
+export const PropertyRule = z.discriminatedUnion('op', [ComparisonRule, TextRule, ListRule, UnaryRule, TimeRule]);
+export const SqlRule = z.strictObject({
+  sql: z.string().min(1).max(20_000).describe('A predicate over the columns of the model, such as ltv > 100.'),
+});
+export const GroupRule = z.strictObject({ group: Name.describe('Another group of the same model.') });
+
+export type PropertyRule = z.infer<typeof PropertyRule>;
+export type SqlRule = z.infer<typeof SqlRule>;
+export type GroupRule = z.infer<typeof GroupRule>;
+export type AllRule = { all: Rule[] };
+export type AnyRule = { any: Rule[] };
+export type Rule = AllRule | AnyRule | SqlRule | GroupRule | PropertyRule;
+
+/** A rule of a group: over one property, by SQL, by another group, or all/any of further rules. */
+export const Rule: z.ZodType<Rule> = z
+  .lazy(() => z.union([AllRule, AnyRule, SqlRule, GroupRule, PropertyRule]))
+  .meta({ id: 'Rule' });
+const AllRule = z.strictObject({ all: z.array(Rule).min(1).max(200).describe('All of these must hold.') });
+const AnyRule = z.strictObject({ any: z.array(Rule).min(1).max(200).describe('At least one of these must hold.') });
+
+export const Model = z
+  .strictObject({
+    app: Name.describe('The warehouse app that holds the rows.'),
+    query: z.string().min(1).max(50_000).optional().describe('One SELECT statement. Either this or table.'),
+    table: z
+      .string()
+      .regex(/^[A-Za-z_][\w$]*(\.[A-Za-z_][\w$]*){0,2}$/, 'a table or view, such as public.customers')
+      .optional()
+      .describe('A table or view, such as public.customers. Either this or query.'),
+    primaryKey: PropertyName.describe('The column that identifies a record; it becomes external_id.'),
+    where: z
+      .string()
+      .min(1)
+      .max(20_000)
+      .optional()
+      .describe('A predicate over the columns: only rows for which it holds are records.'),
+    groups: z.record(Name, Rule).default({}).describe('Named audiences of this model.'),
+  })
+  .describe('Rows of one kind.');
+
+/** What a custom attribute may be in Braze. Source: Braze, 'Custom attribute data types'. */
+export const ATTRIBUTE_TYPES = ['string', 'integer', 'float', 'boolean', 'date', 'array', 'object'] as const;
+export const AttributeType = z.enum(ATTRIBUTE_TYPES);
+export type AttributeType = z.infer<typeof AttributeType>;
+
+const CustomAttribute = z.union([
+  PropertyName,
+  z.strictObject({
+    property: PropertyName.optional().describe("The column; the attribute's own name when left out."),
+    type: AttributeType.optional().describe("The attribute's type, where the column's own type is not the wanted one."),
+  }),
+  z.null(),
+]);
+
+/** A custom attribute's name in Braze. Source: Braze, 'Custom attributes' (255 characters at most). */
+export const CustomAttributeName = z.string().min(1).max(255);
+
+const SubscriptionGroupId = z
+  .string()
+  .regex(/^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i, 'a subscription group id, a UUID')
+  .describe('The id of a Braze subscription group.');
+
+const ScheduleExpression = z
+  .string()
+  .min(1)
+  .describe('An EventBridge schedule: rate(1 hour), cron(0 6 * * ? *) or at(2030-01-01T00:00:00).');
+const Schedule = z.union([
+  ScheduleExpression,
+  z.strictObject({
+    expression: ScheduleExpression,
+    timezone: z.string().min(1).default('UTC').describe('IANA time zone of a cron or at expression.'),
+    flexibleMinutes: z
+      .int()
+      .min(1)
+      .max(1440)
+      .optional()
+      .describe('Start within this many minutes after the scheduled time.'),
+  }),
+]);
+
+const mappingShape = Object.fromEntries(
+  Object.keys(STANDARD_ATTRIBUTES).map((name) => [name, PropertyName.optional()]),
+) as Record<keyof typeof STANDARD_ATTRIBUTES, z.ZodOptional<typeof PropertyName>>;
+
+export const Mapping = z
+  .strictObject({ external_id: PropertyName.describe("The model's primary key."), ...mappingShape })
+  .describe('Braze standard attribute: property.');
+
+export const Destination = z
+  .strictObject({
+    model: Name,
+    app: Name.describe('The Braze app.'),
+    enabled: z.boolean().default(true).describe('A disabled destination keeps its ledger and has no schedule.'),
+    syncMode: z
+      .enum(['sync', 'additive', 'enrich'])
+      .describe(
+        'sync adds, updates and deletes; additive adds and updates; enrich only updates users that Braze already has.',
+      ),
+    schedule: Schedule.optional().describe('When it runs; without one it runs only on request.'),
+    mapping: Mapping,
+    customAttributes: z
+      .union([z.array(PropertyName), z.record(CustomAttributeName, CustomAttribute)])
+      .default({})
+      .describe('Braze custom attribute: property. A list of properties keeps their names.'),
+    subscriptionGroups: z
+      .record(Name, SubscriptionGroupId)
+      .default({})
+      .describe('Group: the id of the Braze subscription group that its members are subscribed to.'),
+    audience: Name.optional().describe(
+      'A group: only its members are sent; a record that leaves it counts as removed.',
+    ),
+    deletionGuard: z
+      .strictObject({
+        maxPercent: z.number().min(0).max(100).default(10).describe('Percent of the records in the ledger.'),
+        maxRecords: z.int().min(0).default(10_000),
+      })
+      .prefault({})
+      .describe('Removals beyond either limit are held until a person approves them.'),
+    invalidValues: z
+      .enum(['reject', 'omit'])
+      .default('reject')
+      .describe('A value that Braze would refuse or lose: reject the record, or leave only the field behind.'),
+    shards: z
+      .union([z.literal(1), z.literal(2), z.literal(4), z.literal(8), z.literal(16), z.literal(32), z.literal(64)])
+      .default(4)
+      .describe(
+        'Statements that a run submits, one for each range of record hashes. More for more than a million rows.',
+      ),
+    askAgainAfter: Duration.default('1 day').describe(
+      'enrich: how long a user that Braze does not know stays unasked.',
+    ),
+  })
+  .describe('A model sent to a Braze app.');
+
+export const Parameters = z
+  .strictObject({
+    environment: z
+      .string()
+      .regex(/^[a-z][a-z0-9-]{0,23}$/, 'lower-case letters, digits and -, 24 characters at most')
+      .describe('Names the stack.'),
+    alarmEmail: z.email().optional().describe('Where the alarms are sent.'),
+    apps: z.record(Name, App),
+    models: z.record(Name, Model),
+    destinations: z.record(Name, Destination),
+  })
+  .describe('warehouse-to-braze parameter file');
+
+export type RedshiftApp = z.infer<typeof RedshiftApp>;
+export type BrazeApp = z.infer<typeof BrazeApp>;
+export type Model = z.infer<typeof Model>;
+export type Destination = z.infer<typeof Destination>;
+/** A checked parameter file with every default filled in. */
+export type Parameters = z.infer<typeof Parameters>;
+/** A parameter file as a person writes it. */
+export type ParametersInput = z.input<typeof Parameters>;
+export type SyncMode = Destination['syncMode'];
+
+/** A field of a destination: one attribute of a Braze user, and the property that fills it. */
+export type FieldMapping = {
+  readonly attribute: string;
+  readonly property: string;
+  readonly standard: boolean;
+  readonly type?: AttributeType;
+};
+
+/** Returns a destination's fields in a stable order, `external_id` left out; both ways to write customAttributes become one. */
+export function fieldsOf(destination: Destination): FieldMapping[] {
+  const standard = Object.entries(destination.mapping)
+    .filter(([attribute, property]) => isStandardAttribute(attribute) && property !== undefined)
+    .map(([attribute, property]) => ({ attribute, property: property as string, standard: true }));
+  const custom = Array.isArray(destination.customAttributes)
+    ? destination.customAttributes.map((property) => ({ attribute: property, property, standard: false }))
+    : Object.entries(destination.customAttributes).map(([attribute, source]) => {
+        if (typeof source === 'string') return { attribute, property: source, standard: false };
+        const type = source?.type;
+        return { attribute, property: source?.property ?? attribute, standard: false, ...(type ? { type } : {}) };
+      });
+  return [...standard, ...custom];
+}
+
+/** Returns a destination's schedule with its defaults, or undefined when it has none. */
+export function scheduleOf(
+  destination: Destination,
+): { expression: string; timezone: string; flexibleMinutes?: number | undefined } | undefined {
+  const { schedule } = destination;
+  return typeof schedule === 'string' ? { expression: schedule, timezone: 'UTC' } : schedule;
+}
