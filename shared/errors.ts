@@ -1,0 +1,31 @@
+/**
+ * What stops the work. Expected outcomes (a rejection, a held deletion, a skipped start) are values, not errors; only
+ * what ends a run or hands a message back to its queue is thrown. An unknown error is never treated as retryable.
+ */
+
+/** Ends the run: the operator has to act. `found` and `next` are shown as they are, so they hold no personal data. */
+export class FatalError extends Error {
+  readonly found: string;
+  readonly next: string;
+
+  constructor(found: string, next: string, options?: { cause?: unknown }) {
+    super(`${found}. ${next}`, options);
+    this.name = 'FatalError';
+    this.found = found;
+    this.next = next;
+  }
+}
+
+/** Hands the message back to its queue, to be tried again after `afterMs` milliseconds. */
+export class RetryLater extends Error {
+  readonly afterMs: number;
+
+  constructor(because: string, afterMs: number, options?: { cause?: unknown }) {
+    super(because, options);
+    this.name = 'RetryLater';
+    this.afterMs = afterMs;
+  }
+}
+
+/** Returns an error's message, or the value as text when something else was thrown. */
+export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

@@ -1,0 +1,273 @@
+/**
+ * The ledger in DynamoDB: what Braze last accepted, in record hash order.
+ *
+ * Keys: `pk` is the destination and the first two hex digits of the record hash (256 partitions, so that no key is hot
+ * at any size), `sk` the rest of it. Attributes have one letter, as there is an item for every user: k primary key,
+ * f fingerprint, a absent since, g gone, u uncertain, r digest of the refused state, m its reason.
+ */
+import {
+  BatchWriteCommand,
+  type BatchWriteCommandInput,
+  type DynamoDBDocumentClient,
+  GetCommand,
+  PutCommand,
+  QueryCommand,
+  UpdateCommand,
+} from '@aws-sdk/lib-dynamodb';
+import { z } from 'zod';
+import { FatalError } from '../errors.ts';
+import { backoffMs, type Clock, SECOND_MS } from '../time.ts';
+import { type HashRange, hexByte } from '../warehouse/model-sql.ts';
+import type { Entry, Refusal } from './entry.ts';
+import { MAX_FIELD_ID } from './fingerprint.ts';
+
+export type LedgerWrite =
+  | { readonly kind: 'put'; readonly entry: Entry }
+  | { readonly kind: 'delete'; readonly hash: string }
+  | { readonly kind: 'refuse'; readonly hash: string; readonly primaryKey: string; readonly refusal: Refusal };
+
+/** Field names (see fieldName, groupName) and their ids. Ids are given once and never change. */
+export type Dictionary = {
+  readonly idByName: ReadonlyMap<string, number>;
+  readonly nameById: ReadonlyMap<number, string>;
+};
+
+export type Ledger = {
+  /** Yields the entries of a range in record hash order, those after `after` only; pages, one fetched ahead at least. */
+  readonly entries: (destination: string, range: HashRange, after?: string) => AsyncGenerator<readonly Entry[]>;
+  readonly get: (destination: string, hash: string) => Promise<Entry | undefined>;
+  /** Writes, each record at most once in a call. All are done when it returns. */
+  readonly write: (destination: string, writes: readonly LedgerWrite[]) => Promise<void>;
+  /** Returns the destination's dictionary, or undefined when it never had a run. */
+  readonly dictionary: (destination: string) => Promise<Dictionary | undefined>;
+  /** Returns the dictionary after giving an id to each name that has none. */
+  readonly ensureFields: (destination: string, names: readonly string[]) => Promise<Dictionary>;
+};
+
+/** A Braze attribute's name in the dictionary. */
+export const fieldName = (attribute: string): string => `a:${attribute}`;
+/** A Braze subscription group's name in the dictionary, by its id in Braze. */
+export const groupName = (subscriptionGroupId: string): string => `g:${subscriptionGroupId}`;
+
+/** BatchWriteItem takes 25 items. Source: Amazon DynamoDB API Reference, 'BatchWriteItem'. */
+const WRITES_PER_CALL = 25;
+/** Partitions are small for most destinations; reading several at once hides their round trips. */
+const PARTITIONS_AHEAD = 8;
+const DICTIONARY_KEY = '#fields';
+
+const Item = z.object({
+  pk: z.string(),
+  sk: z.string(),
+  k: z.string(),
+  f: z.instanceof(Uint8Array).optional(),
+  a: z.number().optional(),
+  g: z.boolean().optional(),
+  u: z.boolean().optional(),
+  r: z.string().optional(),
+  m: z.string().optional(),
+});
+const DictionaryItem = z.object({ ids: z.record(z.string(), z.int().min(1).max(MAX_FIELD_ID)), version: z.int() });
+
+const partition = (destination: string, byte: number): string => `${destination}#${hexByte(byte)}`;
+const keyOf = (destination: string, hash: string) => ({ pk: `${destination}#${hash.slice(0, 2)}`, sk: hash.slice(2) });
+
+function entryOf(item: unknown): Entry {
+  const { pk, sk, k, f, a, g, u, r, m } = Item.parse(item);
+  return {
+    hash: pk.slice(-2) + sk,
+    primaryKey: k,
+    ...(f ? { fingerprint: f } : {}),
+    ...(a === undefined ? {} : { absentAt: a * SECOND_MS }),
+    ...(g ? { gone: true } : {}),
+    ...(u ? { uncertain: true } : {}),
+    ...(r === undefined ? {} : { refused: { digest: r, reason: m ?? '' } }),
+  };
+}
+
+const itemOf = (destination: string, entry: Entry) => ({
+  ...keyOf(destination, entry.hash),
+  k: entry.primaryKey,
+  ...(entry.fingerprint ? { f: entry.fingerprint } : {}),
+  ...(entry.absentAt === undefined ? {} : { a: Math.floor(entry.absentAt / SECOND_MS) }),
+  ...(entry.gone ? { g: true } : {}),
+  ...(entry.uncertain ? { u: true } : {}),
+  ...(entry.refused ? { r: entry.refused.digest, m: entry.refused.reason } : {}),
+});
+
+/** Returns the ledger that lives in a DynamoDB table. */
+export function dynamoLedger(db: DynamoDBDocumentClient, table: string, clock: Clock): Ledger {
+  const dictionary = async (destination: string) => {
+    const { Item: item } = await db.send(
+      new GetCommand({ TableName: table, Key: { pk: destination, sk: DICTIONARY_KEY }, ConsistentRead: true }),
+    );
+    return item ? DictionaryItem.parse(item) : undefined;
+  };
+  return {
+    entries: (destination, range, after) => entries(db, table, destination, range, after),
+    get: async (destination, hash) => {
+      const { Item: item } = await db.send(
+        new GetCommand({ TableName: table, Key: keyOf(destination, hash), ConsistentRead: true }),
+      );
+      return item ? entryOf(item) : undefined;
+    },
+    write: async (destination, writes) => {
+      const requests = writes.filter((write) => write.kind !== 'refuse').map((write) => requestOf(destination, write));
+      const calls = Array.from({ length: Math.ceil(requests.length / WRITES_PER_CALL) }, (_, call) =>
+        batchWrite(db, table, clock, requests.slice(call * WRITES_PER_CALL, (call + 1) * WRITES_PER_CALL)),
+      );
+      const refusals = writes
+        .filter((write) => write.kind === 'refuse')
+        .map(({ hash, primaryKey, refusal }) => refuse(db, table, destination, hash, primaryKey, refusal));
+      await Promise.all([...calls, ...refusals]);
+    },
+    dictionary: async (destination) => {
+      const item = await dictionary(destination);
+      return item && dictionaryOf(item.ids);
+    },
+    ensureFields: async (destination, names) => {
+      for (;;) {
+        const item = await dictionary(destination);
+        const ids = withNames(item?.ids ?? {}, names);
+        if (item && Object.keys(ids).length === Object.keys(item.ids).length) return dictionaryOf(item.ids);
+        if (await putDictionary(db, table, destination, ids, item?.version)) return dictionaryOf(ids);
+      }
+    },
+  };
+}
+
+function withNames(ids: Readonly<Record<string, number>>, names: readonly string[]): Record<string, number> {
+  const known = new Map(Object.entries(ids));
+  for (const name of names) if (!known.has(name)) known.set(name, known.size + 1);
+  if (known.size > MAX_FIELD_ID) {
+    throw new FatalError(
+      `the destination has had ${known.size} different fields, more than the ${MAX_FIELD_ID} that its ledger can tell apart`,
+      'Send the model to a destination with another name.',
+    );
+  }
+  return Object.fromEntries(known);
+}
+
+function dictionaryOf(ids: Readonly<Record<string, number>>): Dictionary {
+  const idByName = new Map(Object.entries(ids));
+  return { idByName, nameById: new Map([...idByName].map(([name, id]) => [id, name])) };
+}
+
+/** Writes the dictionary unless somebody else has meanwhile; returns whether it was written. */
+async function putDictionary(
+  db: DynamoDBDocumentClient,
+  table: string,
+  destination: string,
+  ids: Record<string, number>,
+  version: number | undefined,
+): Promise<boolean> {
+  const condition =
+    version === undefined
+      ? { ConditionExpression: 'attribute_not_exists(pk)' }
+      : { ConditionExpression: 'version = :version', ExpressionAttributeValues: { ':version': version } };
+  const Item = { pk: destination, sk: DICTIONARY_KEY, ids, version: (version ?? 0) + 1 };
+  return succeeded(db.send(new PutCommand({ TableName: table, Item, ...condition })));
+}
+
+/** Returns true, or false when the call's condition did not hold; every other error is thrown on. */
+export async function succeeded(call: Promise<unknown>): Promise<boolean> {
+  try {
+    await call;
+    return true;
+  } catch (error) {
+    if (error instanceof Error && error.name === 'ConditionalCheckFailedException') return false;
+    throw error;
+  }
+}
+
+type WriteRequest = NonNullable<NonNullable<BatchWriteCommandInput['RequestItems']>[string]>[number];
+
+const requestOf = (destination: string, write: Exclude<LedgerWrite, { kind: 'refuse' }>): WriteRequest =>
+  write.kind === 'put'
+    ? { PutRequest: { Item: itemOf(destination, write.entry) } }
+    : { DeleteRequest: { Key: keyOf(destination, write.hash) } };
+
+/** DynamoDB may take a part of a batch only, and says which part is left. */
+async function batchWrite(
+  db: DynamoDBDocumentClient,
+  table: string,
+  clock: Clock,
+  requests: readonly WriteRequest[],
+): Promise<void> {
+  let left = [...requests];
+  for (let attempt = 1; left.length > 0; attempt++) {
+    const answer = await db.send(new BatchWriteCommand({ RequestItems: { [table]: left } }));
+    left = answer.UnprocessedItems?.[table] ?? [];
+    if (left.length > 0) await clock.sleep(backoffMs(clock, attempt, 50, 5 * SECOND_MS));
+  }
+}
+
+/** What Braze has of the record stays as it was; only the refusal is added. */
+const refuse = (
+  db: DynamoDBDocumentClient,
+  table: string,
+  destination: string,
+  hash: string,
+  primaryKey: string,
+  refusal: Refusal,
+): Promise<unknown> =>
+  db.send(
+    new UpdateCommand({
+      TableName: table,
+      Key: keyOf(destination, hash),
+      UpdateExpression: 'SET k = :k, r = :r, m = :m',
+      ExpressionAttributeValues: { ':k': primaryKey, ':r': refusal.digest, ':m': refusal.reason },
+    }),
+  );
+
+type Page = { readonly entries: readonly Entry[]; readonly next: Record<string, unknown> | undefined };
+
+async function* entries(
+  db: DynamoDBDocumentClient,
+  table: string,
+  destination: string,
+  range: HashRange,
+  after: string | undefined,
+): AsyncGenerator<readonly Entry[]> {
+  const start =
+    after === undefined || after === '' ? range.from : Math.max(range.from, Number.parseInt(after.slice(0, 2), 16));
+  const firstPage = (byte: number) =>
+    queryPage(db, table, partition(destination, byte), after?.startsWith(hexByte(byte)) ? after.slice(2) : undefined);
+  const ahead: Promise<Page>[] = [];
+  let next = start;
+  try {
+    for (let byte = start; byte < range.to; byte++) {
+      for (; next < range.to && next < byte + PARTITIONS_AHEAD; next++) {
+        const page = firstPage(next);
+        // A failure is seen when it is its partition's turn; until then it must not count as unhandled.
+        page.catch(() => undefined);
+        ahead.push(page);
+      }
+      let page = await ahead.shift();
+      while (page) {
+        if (page.entries.length > 0) yield page.entries;
+        page = page.next ? await queryPage(db, table, partition(destination, byte), undefined, page.next) : undefined;
+      }
+    }
+  } finally {
+    await Promise.allSettled(ahead);
+  }
+}
+
+async function queryPage(
+  db: DynamoDBDocumentClient,
+  table: string,
+  pk: string,
+  afterSk: string | undefined,
+  startKey?: Record<string, unknown>,
+): Promise<Page> {
+  const answer = await db.send(
+    new QueryCommand({
+      TableName: table,
+      KeyConditionExpression: afterSk === undefined ? 'pk = :pk' : 'pk = :pk AND sk > :after',
+      ExpressionAttributeValues: { ':pk': pk, ...(afterSk === undefined ? {} : { ':after': afterSk }) },
+      ConsistentRead: true,
+      ...(startKey ? { ExclusiveStartKey: startKey } : {}),
+    }),
+  );
+  return { entries: (answer.Items ?? []).map(entryOf), next: answer.LastEvaluatedKey };
+}

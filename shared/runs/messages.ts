@@ -1,0 +1,93 @@
+/**
+ * What travels on the queues. A message is parsed at the border and refused when it is not of this form.
+ *
+ * Batches carry field values, as little as the request needs and no longer than until it is settled; the tables never
+ * do. The text of a message holds only characters that SQS takes.
+ */
+import { z } from 'zod';
+import type { Removal, SubscriptionState, Upsert } from '../diff/decide.ts';
+import type { JsonValue } from '../values/json.ts';
+
+const RunKey = { run: z.string().min(1), destination: z.string().min(1) };
+const shard = z.int().min(0).max(255);
+
+/** Steps of a run that the extract queue carries. */
+export const ExtractMessage = z.discriminatedUnion('kind', [
+  /** Ask for the model's columns, settle what earlier runs left open, submit the shards. */
+  z.object({ kind: z.literal('prepare'), ...RunKey, polls: z.int().default(0) }),
+  /** Read one shard, from its cursor on. */
+  z.object({ kind: z.literal('shard'), ...RunKey, shard, polls: z.int().default(0) }),
+  /** Release the run's held removals, from `after` on. */
+  z.object({ kind: z.literal('release'), ...RunKey, after: z.string().optional() }),
+]);
+export type ExtractMessage = z.infer<typeof ExtractMessage>;
+
+const HASH = /^[0-9a-f]{32}$/;
+const record = { h: z.string().regex(HASH), k: z.string().min(1) };
+const subscriptionState = z.enum(['subscribed', 'unsubscribed']);
+
+/** One user to set: a = attributes, s = subscription states, i = field ids, f = fingerprint (base64), l = look up first. */
+const UpsertRecord = z.object({
+  ...record,
+  a: z.array(z.tuple([z.string(), z.custom<JsonValue>((value) => value !== undefined)])),
+  s: z.array(z.tuple([z.string(), subscriptionState])),
+  i: z.array(z.int()),
+  f: z.base64(),
+  l: z.boolean().optional(),
+});
+
+/** One user to delete, or (with f) to take out of its groups s. */
+export const RemovalRecord = z.object({
+  ...record,
+  s: z.array(z.string()),
+  i: z.array(z.int()),
+  f: z.base64().optional(),
+});
+export type RemovalRecord = z.infer<typeof RemovalRecord>;
+
+const batch = { ...RunKey, shard, seq: z.int().min(0), epoch: z.string().min(1) };
+
+/** What becomes one request to Braze. `epoch` names the reading of the shard that made the batch (see progress.ts). */
+export const BatchMessage = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('upsert'), ...batch, records: z.array(UpsertRecord) }),
+  z.object({ kind: z.literal('remove'), ...batch, records: z.array(RemovalRecord) }),
+  /** Entries to drop from the ledger; Braze has nothing of them. */
+  z.object({ kind: z.literal('forget'), ...batch, records: z.array(z.object(record)) }),
+]);
+export type BatchMessage = z.infer<typeof BatchMessage>;
+export type BatchKind = BatchMessage['kind'];
+
+type UpsertMessageRecord = z.infer<typeof UpsertRecord>;
+
+const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64');
+
+export const upsertRecord = (upsert: Upsert): UpsertMessageRecord => ({
+  h: upsert.hash,
+  k: upsert.primaryKey,
+  a: [...upsert.attributes] as [string, JsonValue][],
+  s: [...upsert.subscriptions] as [string, SubscriptionState][],
+  i: [...upsert.fields],
+  f: base64(upsert.fingerprint),
+  ...(upsert.lookup ? { l: true } : {}),
+});
+
+export const removalRecord = (removal: Removal): RemovalRecord => ({
+  h: removal.hash,
+  k: removal.primaryKey,
+  s: [...removal.leaves],
+  i: [...removal.fields],
+  ...(removal.fingerprint ? { f: base64(removal.fingerprint) } : {}),
+});
+
+/** Returns the bytes of a fingerprint in a message. */
+export const fingerprintBytes = (text: string): Uint8Array => new Uint8Array(Buffer.from(text, 'base64'));
+
+/**
+ * Returns a message's text. SQS refuses U+FFFE and U+FFFF, which JSON leaves as they are: they are escaped.
+ * Source: Amazon SQS API Reference, 'SendMessage'.
+ */
+export const messageText = (message: ExtractMessage | BatchMessage): string =>
+  JSON.stringify(message).replace(/[\ufffe\uffff]/g, (character) => (character === '\ufffe' ? '\\ufffe' : '\\uffff'));
+
+/** Returns the UTF-8 bytes of a text. */
+export const textBytes = (text: string): number => Buffer.byteLength(text);

@@ -1,0 +1,187 @@
+/**
+ * What the runs table holds. Every item is parsed when it is read; field values of the warehouse are in none of them.
+ *
+ * Keys, by what is looked up together:
+ * - `destination#D` / `state`: which run is open, when the last one closed. Never expires.
+ * - `destination#D` / `run#R`: a run.
+ * - `run#R` / `shard#NN`: a shard's progress; `settled#NN#…`: its settled batches; `held#NN#…`: removals that wait;
+ *   `rejection#…`: records that are not sent, with their reasons.
+ * - `intents#D` / `R#…`: requests that Braze may have applied without our knowing. Never expire: they are folded into the
+ *   ledger by the next run.
+ */
+import { z } from 'zod';
+import { RemovalRecord } from './messages.ts';
+
+const count = z.int().min(0).default(0);
+
+export const RUN_STATUSES = ['running', 'failing', 'succeeded', 'held', 'partial', 'failed'] as const;
+export type RunStatus = (typeof RUN_STATUSES)[number];
+
+/** Where a run stands: failing runs keep the phase they were in. */
+export const PHASES = ['preparing', 'extracting', 'releasing', 'draining', 'closed'] as const;
+export type Phase = (typeof PHASES)[number];
+
+export const Totals = z.object({
+  extracted: count,
+  unchanged: count,
+  added: count,
+  changed: count,
+  removed: count,
+  held: count,
+  accepted: count,
+  rejected: count,
+  deleted: count,
+  omitted: count,
+  absent: count,
+  undelivered: count,
+  requests: count,
+  lookups: count,
+  dataPoints: count,
+});
+export type Totals = z.infer<typeof Totals>;
+
+export const RunError = z.object({ found: z.string(), next: z.string() });
+
+export const Run = z.object({
+  run: z.string(),
+  destination: z.string(),
+  status: z.enum(RUN_STATUSES),
+  phase: z.enum(PHASES),
+  syncMode: z.enum(['sync', 'additive', 'enrich']),
+  /** Epoch ms. */
+  startedAt: z.number(),
+  endedAt: z.number().optional(),
+  /** No request of this run leaves before this time, epoch ms (see settleSeconds). */
+  notBefore: z.number().default(0),
+  /** Names the part of the parameters that the run was started with. */
+  parametersHash: z.string(),
+  approveDeletions: z.boolean().default(false),
+  retryRejections: z.boolean().default(false),
+  /** The statement that describes the model's columns. */
+  describeId: z.string().optional(),
+  /** The model's columns: name and Redshift type. */
+  columns: z.array(z.tuple([z.string(), z.string()])).default([]),
+  /** The held removals were within the limits, or approved. */
+  released: z.boolean().default(false),
+  totals: Totals.optional(),
+  error: RunError.optional(),
+});
+export type Run = z.infer<typeof Run>;
+
+export const isOver = (run: Pick<Run, 'status'>): boolean => run.status !== 'running' && run.status !== 'failing';
+
+/** What a shard's reading has found up to its cursor. */
+export const ShardCounts = z.object({
+  extracted: count,
+  unchanged: count,
+  added: count,
+  changed: count,
+  removed: count,
+  /** Rejected before sending, in rows. */
+  rejected: count,
+  omitted: count,
+  /** Records of the ledger that Braze may have. */
+  known: count,
+  /** Rejections that were stored. */
+  listed: count,
+});
+export type ShardCounts = z.infer<typeof ShardCounts>;
+
+/**
+ * A shard's progress. A reading puts its batches on the queue first and then moves the cursor, under the condition that
+ * nobody else has: batches whose epoch did not get that far are void. So each batch exists once, with one content, and
+ * counts add up, whatever crashes and however often the shard's message is delivered.
+ */
+export const Shard = z.object({
+  shard: z.int(),
+  from: z.int(),
+  to: z.int(),
+  statementId: z.string(),
+  /** Grows with every move of the cursor. */
+  progress: z.int().default(0),
+  /** Record hash up to which (inclusive) all is settled or on its way; absent at the start. */
+  after: z.string().optional(),
+  /** Token of the result page where the next row is looked for. */
+  token: z.string().optional(),
+  /** Which reading made which batches: `from` is the first one's number. */
+  epochs: z.array(z.object({ epoch: z.string(), from: z.int() })).default([]),
+  /** Batches put on the batch queue, numbered from 0. */
+  batches: count,
+  /** Batches of removals that wait, numbered from 0. */
+  held: count,
+  done: z.boolean().default(false),
+  counts: ShardCounts.prefault({}),
+  /** When the cursor last moved, epoch ms. */
+  movedAt: z.number().default(0),
+});
+export type Shard = z.infer<typeof Shard>;
+
+/** Outcome of batches; of up to SETTLED_PER_ITEM of them in one item, each counted once. */
+export const Settlement = z.object({
+  settled: z.set(z.number()).default(new Set()),
+  accepted: count,
+  rejected: count,
+  deleted: count,
+  absent: count,
+  undelivered: count,
+  requests: count,
+  lookups: count,
+  dataPoints: count,
+  /** When Braze last accepted something, epoch ms. */
+  acceptedAt: z.number().default(0),
+  settledAt: z.number().default(0),
+});
+export type Settlement = z.infer<typeof Settlement>;
+
+export const SETTLED_PER_ITEM = 100;
+
+/** What one batch adds to the settlement. */
+export type BatchOutcome = Omit<Settlement, 'settled' | 'acceptedAt' | 'settledAt'>;
+
+export const NO_OUTCOME: BatchOutcome = {
+  accepted: 0,
+  rejected: 0,
+  deleted: 0,
+  absent: 0,
+  undelivered: 0,
+  requests: 0,
+  lookups: 0,
+  dataPoints: 0,
+};
+
+/** A record that is not sent, or (omitted) a field that stays behind. */
+export const Rejection = z.object({
+  hash: z.string(),
+  field: z.string(),
+  reason: z.string(),
+  rows: z.int().min(1).default(1),
+  omitted: z.boolean().default(false),
+});
+export type Rejection = z.infer<typeof Rejection>;
+
+export const HeldBatch = z.object({ shard: z.int(), seq: z.int(), records: z.array(RemovalRecord) });
+export type HeldBatch = z.infer<typeof HeldBatch>;
+
+/** A batch on its way to Braze: the lease keeps others off it, the records tell what Braze may have. */
+export const Intent = z.object({
+  /** Sort key of the item. */
+  id: z.string(),
+  run: z.string(),
+  leaseUntil: z.number(),
+  /** An earlier attempt ended without our knowing what Braze did. */
+  uncertain: z.boolean().default(false),
+  primaryKeys: z.array(z.string()).default([]),
+  fields: z.array(z.array(z.int())).default([]),
+  deletes: z.boolean().default(false),
+});
+export type Intent = z.infer<typeof Intent>;
+
+/** A destination's standing record. */
+export const DestinationState = z.object({
+  open: z.string().optional(),
+  /** What started the open run: a repeated delivery of the same start is the same run. */
+  execution: z.string().optional(),
+  openedAt: z.number().optional(),
+  lastClosedAt: z.number().default(0),
+});
+export type DestinationState = z.infer<typeof DestinationState>;
