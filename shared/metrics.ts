@@ -23,8 +23,11 @@ export const METRICS = {
 
 export type MetricName = keyof typeof METRICS;
 
-/** The namespace of all metrics; their dimensions are Environment and Destination. */
+/** The namespace of all metrics; their dimensions are service, Environment and Destination. */
 export const METRIC_NAMESPACE = 'WarehouseToBraze';
+
+/** The service dimension that Powertools adds to every metric. */
+export const SERVICE = 'warehouse-to-braze';
 
 export type Metrics = {
   /** Adds values of one destination. */

@@ -72,6 +72,8 @@ export type RunStore = {
   /** Takes a batch's lease: `new`, `again` (an earlier attempt never ended), or `leased` to somebody else. */
   readonly claim: (destination: string, intent: Intent) => Promise<Claim>;
   readonly putIntent: (destination: string, intent: Intent) => Promise<void>;
+  /** Lets the next delivery have the batch at once; what the intent says stays. */
+  readonly endLease: (destination: string, id: string) => Promise<void>;
   readonly deleteIntent: (destination: string, id: string) => Promise<void>;
   readonly intents: (destination: string) => AsyncGenerator<Intent>;
 };
@@ -212,6 +214,19 @@ export function dynamoRuns(db: DynamoDBDocumentClient, table: string, clock: Clo
     putIntent: async (destination, intent) => {
       await put({ pk: intentsKey(destination), sk: intent.id, ...intent });
     },
+    endLease: async (destination, id) => {
+      await succeeded(
+        db.send(
+          new UpdateCommand({
+            TableName: table,
+            Key: { pk: intentsKey(destination), sk: id },
+            UpdateExpression: 'SET leaseUntil = :ended, uncertain = :uncertain',
+            ConditionExpression: 'attribute_exists(pk)',
+            ExpressionAttributeValues: { ':ended': 0, ':uncertain': true },
+          }),
+        ),
+      );
+    },
     deleteIntent: async (destination, id) => {
       await db.send(new DeleteCommand({ TableName: table, Key: { pk: intentsKey(destination), sk: id } }));
     },
@@ -264,7 +279,7 @@ function settleInput(table: string, key: BatchKey, outcome: BatchOutcome, nowMs:
     Key: { pk: runKey(key.run), sk: settlementSk(key) },
     UpdateExpression: [
       `SET settledAt = :now, expiresAt = :expiresAt${accepted ? ', acceptedAt = :now' : ''}`,
-      `ADD settled :seqs${counts.map(([name], index) => `, #n${index} :n${index}`).join('')}`,
+      `ADD settled :seqs${counts.map((_, index) => `, #n${index} :n${index}`).join('')}`,
     ].join(' '),
     ConditionExpression: 'NOT contains(settled, :seq)',
     ...(counts.length > 0

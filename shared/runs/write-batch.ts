@@ -1,0 +1,403 @@
+/**
+ * Writes one batch to Braze and commits what Braze accepted.
+ *
+ * The order is: lease and intent, request, ledger, rejections, settlement, and only then the end of the intent. Whatever
+ * stops in between leaves either nothing done, or an intent that says "Braze may have it", or a ledger that is right.
+ * A batch of a run that is over, or of a reading that did not get to move its shard's cursor, is dropped.
+ */
+import { dataPointsOf } from '../braze/data-points.ts';
+import { type DeliverDeps, deliver, NotDelivered, type Tally } from '../braze/deliver.ts';
+import { lookUp } from '../braze/lookup.ts';
+import { deleteBody, trackBody, type UserObject } from '../braze/requests.ts';
+import { FatalError, RetryLater } from '../errors.ts';
+import { digestOf } from '../ledger/fingerprint.ts';
+import type { Ledger, LedgerWrite } from '../ledger/ledger.ts';
+import type { SyncMode } from '../parameters/schema.ts';
+import { SECOND_MS } from '../time.ts';
+import { type CloseDeps, closeIfComplete, failRun } from './close.ts';
+import { type BatchMessage, fingerprintBytes, messageText } from './messages.ts';
+import { type BatchOutcome, isOver, NO_OUTCOME, type Rejection, type Run, type Shard } from './model.ts';
+import { MAX_DELAY_SECONDS, type Queue } from './queue.ts';
+import { RELEASED } from './release.ts';
+import { type BatchView, intentId } from './store.ts';
+
+export type WriteDeps = CloseDeps & {
+  readonly ledger: Ledger;
+  /** The queue that the batch came from: what waits for a rate limit goes back there. */
+  readonly batchQueue: Queue;
+  readonly deliver: Omit<DeliverDeps, 'remainingMs'>;
+  readonly lookup: Omit<DeliverDeps, 'remainingMs'>;
+  /** Milliseconds until this invocation is stopped. */
+  readonly remainingMs: () => number;
+};
+
+export type Received = {
+  readonly message: BatchMessage;
+  /** How often SQS has delivered it, this time included. */
+  readonly receiveCount: number;
+  /** After this many it goes to the dead-letter queue. */
+  readonly maxReceiveCount: number;
+};
+
+type UpsertMessage = Extract<BatchMessage, { kind: 'upsert' }>;
+type RemoveMessage = Extract<BatchMessage, { kind: 'remove' }>;
+
+/** Enough to commit, settle and end an intent after the last answer of Braze. */
+const RESERVE_MS = 10 * SECOND_MS;
+/** A lease outlasts its invocation by more than clocks differ. */
+const LEASE_MARGIN_MS = 30 * SECOND_MS;
+
+/**
+ * Writes a batch; when it returns, the message may be deleted.
+ * @throws RetryLater when the message has to come again.
+ */
+export async function writeBatch(deps: WriteDeps, received: Received): Promise<void> {
+  const { message } = received;
+  const id = intentId(message, message.epoch);
+  const leaseUntil = deps.clock.now() + Math.max(0, deps.remainingMs()) + LEASE_MARGIN_MS;
+  const claim = await deps.runs.claim(message.destination, {
+    id,
+    run: message.run,
+    leaseUntil,
+    uncertain: false,
+    ...claims(message),
+  });
+  if (claim === 'leased') throw new RetryLater('another delivery of this batch is under way', 15 * SECOND_MS);
+  const batch: Batch = { ...received, id, wasTried: claim === 'again' };
+  const standing = await standingOf(deps, message);
+  switch (standing.kind) {
+    case 'void':
+      return dropClaim(deps, batch);
+    case 'early':
+      return comeAgain(deps, batch, 10 * SECOND_MS, false);
+    case 'failing':
+      await settle(deps, batch, { ...NO_OUTCOME, undelivered: message.records.length }, batch.wasTried);
+      return;
+    case 'due':
+      return write(deps, batch, standing.run);
+  }
+}
+
+type Batch = Received & {
+  readonly id: string;
+  /** An earlier delivery ended without settling the batch: Braze may have it. */
+  readonly wasTried: boolean;
+};
+
+/** What the intent says of a batch from the start. Users that are to be looked up join it once they are found. */
+function claims(message: BatchMessage) {
+  if (message.kind === 'forget') return { primaryKeys: [], fields: [], deletes: false };
+  const sent = message.kind === 'upsert' ? message.records.filter((record) => !record.l) : message.records;
+  return { primaryKeys: sent.map(({ k }) => k), fields: sent.map(({ i }) => [...i]), deletes: isDeletion(message) };
+}
+
+const isDeletion = (message: BatchMessage): boolean =>
+  message.kind === 'remove' && message.records.every((record) => record.f === undefined);
+
+type Standing = { readonly kind: 'void' | 'early' | 'failing' } | { readonly kind: 'due'; readonly run: Run };
+
+/** The cursor moves right after the batches are on the queue: a batch that comes sooner waits for it, briefly. */
+const EARLY_LOOKS = 5;
+const EARLY_LOOK_MS = 200;
+
+async function standingOf(deps: WriteDeps, message: BatchMessage): Promise<Standing> {
+  for (let look = 1; ; look++) {
+    const standing = judge(await deps.runs.batch(message.destination, message), message);
+    if (standing.kind !== 'early' || look === EARLY_LOOKS) return standing;
+    await deps.clock.sleep(EARLY_LOOK_MS);
+  }
+}
+
+/** Returns whether a batch is to be written now, not yet, or not at all. */
+export function judge({ run, shard, settled }: BatchView, message: BatchMessage): Standing {
+  if (!run || isOver(run) || !shard || settled) return { kind: 'void' };
+  const made = message.kind === 'remove' ? isReleased(run, shard, message) : isMade(shard, message);
+  if (made !== 'due') return { kind: made };
+  return run.status === 'failing' ? { kind: 'failing' } : { kind: 'due', run };
+}
+
+const isReleased = (run: Run, shard: Shard, message: BatchMessage): 'due' | 'void' =>
+  run.released && message.epoch === RELEASED && message.seq < shard.held ? 'due' : 'void';
+
+function isMade(shard: Shard, { seq, epoch }: BatchMessage): 'due' | 'early' | 'void' {
+  if (seq >= shard.batches) return shard.done ? 'void' : 'early';
+  return shard.epochs.findLast(({ from }) => from <= seq)?.epoch === epoch ? 'due' : 'void';
+}
+
+/** Ends the claim of a batch that is not to be written. What an earlier delivery may have done stays remembered. */
+async function dropClaim(deps: WriteDeps, batch: Batch): Promise<void> {
+  if (!batch.wasTried) await deps.runs.deleteIntent(batch.message.destination, batch.id);
+}
+
+async function write(deps: WriteDeps, batch: Batch, run: Run): Promise<void> {
+  const tally: Tally = { requests: 0, throttled: 0, applied: false };
+  const lookups: Tally = { requests: 0, throttled: 0, applied: false };
+  try {
+    const written = await send(deps, batch, run.syncMode, tally, lookups);
+    await deps.ledger.write(batch.message.destination, written.writes);
+    await deps.runs.putRejections(run.run, written.rejections);
+    const requests = tally.requests + lookups.requests;
+    await settle(deps, batch, { ...NO_OUTCOME, ...written.counts, requests, lookups: lookups.requests }, false);
+  } catch (error) {
+    await undone(deps, batch, run, tally, lookups, error);
+  } finally {
+    const throttled = tally.throttled + lookups.throttled;
+    if (throttled > 0) deps.metrics.add(batch.message.destination, { throttled });
+  }
+}
+
+type Written = {
+  readonly writes: readonly LedgerWrite[];
+  readonly rejections: readonly Rejection[];
+  readonly counts: Partial<BatchOutcome>;
+};
+
+function send(deps: WriteDeps, batch: Batch, syncMode: SyncMode, tally: Tally, lookups: Tally): Promise<Written> {
+  const { message } = batch;
+  switch (message.kind) {
+    case 'forget':
+      return Promise.resolve({
+        writes: message.records.map(({ h }) => ({ kind: 'delete', hash: h })),
+        rejections: [],
+        counts: {},
+      });
+    case 'upsert':
+      return sendUpserts(deps, batch, message, syncMode, tally, lookups);
+    case 'remove':
+      return isDeletion(message) ? sendDeletions(deps, message, tally) : sendLeavers(deps, message, tally);
+  }
+}
+
+const timed = (deps: WriteDeps, from: Omit<DeliverDeps, 'remainingMs'>): DeliverDeps => ({
+  ...from,
+  remainingMs: () => deps.remainingMs() - RESERVE_MS,
+});
+
+async function sendUpserts(
+  deps: WriteDeps,
+  batch: Batch,
+  message: UpsertMessage,
+  syncMode: SyncMode,
+  tally: Tally,
+  lookups: Tally,
+): Promise<Written> {
+  const unconfirmed = message.records.filter((record) => record.l).map(({ k }) => k);
+  const found =
+    unconfirmed.length > 0 ? await lookUp(timed(deps, deps.lookup), unconfirmed, lookups) : new Set<string>();
+  const known = message.records.filter((record) => !record.l || found.has(record.k));
+  const absent = message.records.filter((record) => record.l && !found.has(record.k));
+  if (found.size > 0) await widenIntent(deps, batch, known);
+  const objects = known.map(userObject);
+  const { refused } = await deliver(
+    timed(deps, deps.deliver),
+    { path: '/users/track', input: 'attributes', objects, body: (users) => trackBody(users, syncMode === 'enrich') },
+    tally,
+  );
+  const accepted = known.filter((_, index) => !refused.has(index));
+  return {
+    writes: [
+      ...accepted.map(
+        ({ h, k, f }): LedgerWrite => ({
+          kind: 'put',
+          entry: { hash: h, primaryKey: k, fingerprint: fingerprintBytes(f) },
+        }),
+      ),
+      ...absent.map(
+        ({ h, k }): LedgerWrite => ({ kind: 'put', entry: { hash: h, primaryKey: k, absentAt: deps.clock.now() } }),
+      ),
+      ...refusals(known, refused),
+    ],
+    rejections: rejectionsOf(known, refused),
+    counts: {
+      accepted: accepted.length,
+      rejected: refused.size,
+      absent: absent.length,
+      dataPoints: accepted.reduce((points, { a }) => points + dataPointsOf(a), 0),
+    },
+  };
+}
+
+type UpsertRecord = UpsertMessage['records'][number];
+
+const userObject = ({ k, a, s }: UpsertRecord): UserObject => ({
+  primaryKey: k,
+  attributes: new Map(a),
+  subscriptions: new Map(s),
+});
+
+/** Users that were found are sent: from now on Braze may have what is said of them. */
+async function widenIntent(deps: WriteDeps, batch: Batch, sent: readonly UpsertRecord[]): Promise<void> {
+  const { message, id, wasTried } = batch;
+  await deps.runs.putIntent(message.destination, {
+    id,
+    run: message.run,
+    leaseUntil: deps.clock.now() + Math.max(0, deps.remainingMs()) + LEASE_MARGIN_MS,
+    uncertain: wasTried,
+    primaryKeys: sent.map(({ k }) => k),
+    fields: sent.map(({ i }) => [...i]),
+    deletes: false,
+  });
+}
+
+/** A refused state is remembered, so that it is not sent again until it changes. */
+const refusals = (records: readonly UpsertRecord[], refused: ReadonlyMap<number, string>): LedgerWrite[] =>
+  records.flatMap((record, index): LedgerWrite[] => {
+    const reason = refused.get(index);
+    if (reason === undefined) return [];
+    const refusal = { digest: digestOf(fingerprintBytes(record.f)), reason: withoutValues(reason, record) };
+    return [{ kind: 'refuse', hash: record.h, primaryKey: record.k, refusal }];
+  });
+
+const rejectionsOf = (
+  records: readonly { readonly h: string; readonly k: string; readonly a?: UpsertRecord['a'] }[],
+  refused: ReadonlyMap<number, string>,
+): Rejection[] =>
+  [...refused].flatMap(([index, reason]) => {
+    const record = records[index];
+    return record
+      ? [{ hash: record.h, field: '', reason: withoutValues(reason, record), rows: 1, omitted: false }]
+      : [];
+  });
+
+/** Braze's sentence may quote what it refuses: the primary key and every text of the record are taken out of it. */
+function withoutValues(reason: string, { k, a = [] }: { readonly k: string; readonly a?: UpsertRecord['a'] }): string {
+  const texts = [
+    k,
+    ...a.flatMap(([, value]) => (typeof value === 'string' || typeof value === 'number' ? [String(value)] : [])),
+  ];
+  const known = texts.filter((text) => text.length > 2).sort((one, other) => other.length - one.length);
+  return known.reduce((text, value) => text.replaceAll(value, '…'), reason);
+}
+
+async function sendDeletions(deps: WriteDeps, message: RemoveMessage, tally: Tally): Promise<Written> {
+  const objects = message.records.map(({ k }) => k);
+  const shipment = { path: '/users/delete', input: 'external_ids', objects, body: deleteBody } as const;
+  const { refused } = await deliver(timed(deps, deps.deliver), shipment, tally);
+  const deleted = message.records.filter((_, index) => !refused.has(index));
+  return {
+    writes: deleted.map(({ h }) => ({ kind: 'delete', hash: h })),
+    rejections: rejectionsOf(message.records, refused),
+    counts: { deleted: deleted.length, rejected: refused.size },
+  };
+}
+
+/** Records that left but whose profile stays leave their groups; a user that is no longer there is not made anew. */
+async function sendLeavers(deps: WriteDeps, message: RemoveMessage, tally: Tally): Promise<Written> {
+  const leaving = message.records.filter(({ s }) => s.length > 0);
+  const objects = leaving.map(
+    ({ k, s }): UserObject => ({
+      primaryKey: k,
+      attributes: new Map(),
+      subscriptions: new Map(s.map((group) => [group, 'unsubscribed'])),
+    }),
+  );
+  const shipment = {
+    path: '/users/track',
+    input: 'attributes',
+    objects,
+    body: (users: readonly UserObject[]) => trackBody(users, true),
+  } as const;
+  const { refused } = await deliver(timed(deps, deps.deliver), shipment, tally);
+  const refusedHashes = new Set([...refused.keys()].map((index) => leaving[index]?.h));
+  return {
+    writes: message.records
+      .filter(({ h }) => !refusedHashes.has(h))
+      .map(({ h, k, f }) => ({
+        kind: 'put',
+        entry: { hash: h, primaryKey: k, fingerprint: fingerprintBytes(f ?? ''), gone: true },
+      })),
+    rejections: rejectionsOf(leaving, refused),
+    counts: { accepted: leaving.length - refused.size, rejected: refused.size },
+  };
+}
+
+/** Counts the batch's outcome, ends its intent unless Braze may have more than the ledger knows, and closes the run if it was the last. */
+async function settle(
+  deps: WriteDeps,
+  { message, id }: Batch,
+  outcome: BatchOutcome,
+  keepIntent: boolean,
+): Promise<void> {
+  await deps.runs.settle(message, outcome);
+  if (!keepIntent) await deps.runs.deleteIntent(message.destination, id);
+  await closeIfComplete(deps, message);
+}
+
+/** What becomes of a batch whose delivery did not end in an answer for every record. */
+async function undone(
+  deps: WriteDeps,
+  batch: Batch,
+  run: Run,
+  tally: Tally,
+  lookups: Tally,
+  error: unknown,
+): Promise<void> {
+  const mayBeApplied = batch.wasTried || tally.applied;
+  const outcome = {
+    ...NO_OUTCOME,
+    undelivered: batch.message.records.length,
+    requests: tally.requests + lookups.requests,
+    lookups: lookups.requests,
+  };
+  if (error instanceof FatalError) {
+    await failRun(deps, run, error);
+    await settle(deps, batch, outcome, mayBeApplied);
+    return;
+  }
+  if (!(error instanceof NotDelivered)) throw error;
+  const { message, receiveCount, maxReceiveCount } = batch;
+  deps.log.warn('batch not delivered', {
+    run: run.run,
+    destination: run.destination,
+    shard: message.shard,
+    batch: message.seq,
+    because: error.message,
+    receiveCount,
+  });
+  if (error.rateLimited) return comeAgain(deps, batch, error.afterMs ?? 30 * SECOND_MS, tally.applied);
+  if (receiveCount >= maxReceiveCount) {
+    if (await isBrazeDown(deps, run)) await failRun(deps, run, downError(error));
+    await settle(deps, batch, outcome, mayBeApplied);
+    throw new RetryLater(`given up after ${receiveCount} deliveries: ${error.message}`, 0, { cause: error });
+  }
+  await endLease(deps, batch, tally.applied);
+  throw new RetryLater(error.message, error.afterMs ?? 3 ** (receiveCount - 1) * SECOND_MS, { cause: error });
+}
+
+const downError = (error: NotDelivered): FatalError =>
+  new FatalError(
+    `Braze gave no usable answer: ${error.message}`,
+    'Nothing is lost: the next run sends what this one could not.',
+  );
+
+/** A batch that fails while others succeed is its own trouble; when none has succeeded for a while, Braze is down. */
+const DOWN_AFTER_MS = 20 * SECOND_MS;
+
+async function isBrazeDown(deps: WriteDeps, run: Run): Promise<boolean> {
+  const settlements = await deps.runs.settlements(run.run);
+  return settlements.every(({ acceptedAt }) => acceptedAt < deps.clock.now() - DOWN_AFTER_MS);
+}
+
+/** Puts a copy of the message back, with a fresh count of deliveries: waiting is no failure. */
+async function comeAgain(deps: WriteDeps, batch: Batch, afterMs: number, applied: boolean): Promise<void> {
+  const delaySeconds = Math.min(MAX_DELAY_SECONDS, Math.max(1, Math.ceil(afterMs / SECOND_MS)));
+  await deps.batchQueue.send([{ text: messageText(batch.message), delaySeconds }]);
+  await endLease(deps, batch, applied);
+}
+
+/** Frees the batch for its next delivery. What may have been applied stays remembered. */
+async function endLease(deps: WriteDeps, batch: Batch, applied: boolean): Promise<void> {
+  const { message, id } = batch;
+  if (!batch.wasTried && !applied) return deps.runs.deleteIntent(message.destination, id);
+  await deps.runs.endLease(message.destination, id);
+}
+
+/** Waits until the writer's interval is over, after the work: a slot of concurrency thus never makes more than its share of requests. */
+export async function restAfter(deps: WriteDeps, work: Promise<void>): Promise<void> {
+  try {
+    await work;
+  } finally {
+    const restMs = Math.max(deps.deliver.pace.restMs(), deps.lookup.pace.restMs());
+    await deps.clock.sleep(Math.min(restMs, Math.max(0, deps.remainingMs() - SECOND_MS)));
+  }
+}
