@@ -1,0 +1,55 @@
+/** A schedule for each enabled destination that has one. */
+import { type CfnElement, Duration, Stack, TimeZone } from 'aws-cdk-lib';
+import type { IFunction } from 'aws-cdk-lib/aws-lambda';
+import {
+  ContextAttribute,
+  Schedule,
+  ScheduleExpression,
+  ScheduleTargetInput,
+  TimeWindow,
+} from 'aws-cdk-lib/aws-scheduler';
+import { LambdaInvoke } from 'aws-cdk-lib/aws-scheduler-targets';
+import type { Queue } from 'aws-cdk-lib/aws-sqs';
+import { Construct } from 'constructs';
+import { type Destination, scheduleOf } from '../shared/parameters/schema.ts';
+import { acknowledge } from './acknowledge.ts';
+import { deadLetterQueue } from './work-queue.ts';
+
+export type SchedulesProps = {
+  readonly destinations: Readonly<Record<string, Destination>>;
+  readonly startRun: IFunction;
+};
+
+export class Schedules extends Construct {
+  /** Starts that EventBridge Scheduler could not deliver. */
+  readonly undelivered: Queue;
+
+  constructor(scope: Construct, id: string, { destinations, startRun }: SchedulesProps) {
+    super(scope, id);
+    this.undelivered = deadLetterQueue(this, 'Undelivered');
+    acknowledge(this.undelivered, 'AwsSolutions-SQS3', "It is the dead-letter queue of the schedules' targets.");
+    acknowledge(
+      Stack.of(this),
+      `AwsSolutions-IAM5[Resource::<${Stack.of(this).getLogicalId(startRun.node.defaultChild as CfnElement)}.Arn>:*]`,
+      'The scheduler may invoke any version of the one function start-run.',
+    );
+    for (const [name, destination] of Object.entries(destinations)) {
+      const schedule = destination.enabled ? scheduleOf(destination) : undefined;
+      if (!schedule) continue;
+      new Schedule(this, name, {
+        description: `Starts a run of ${name}`,
+        schedule: ScheduleExpression.expression(schedule.expression, TimeZone.of(schedule.timezone)),
+        ...(schedule.flexibleMinutes
+          ? { timeWindow: TimeWindow.flexible(Duration.minutes(schedule.flexibleMinutes)) }
+          : {}),
+        target: new LambdaInvoke(startRun, {
+          // The execution names the start: Scheduler delivers at least once, and a repeated delivery is the same run.
+          input: ScheduleTargetInput.fromObject({ destination: name, execution: ContextAttribute.executionId }),
+          deadLetterQueue: this.undelivered,
+          retryAttempts: 3,
+          maxEventAge: Duration.hours(1),
+        }),
+      });
+    }
+  }
+}
