@@ -1,0 +1,52 @@
+/** The code lists that standard attributes are checked against: countries, languages and time zones. */
+import type { BrazeEmulatorSettings } from './settings.ts';
+
+/** ISO 3166-1 alpha-2: the officially assigned codes. */
+export const COUNTRIES: ReadonlySet<string> = new Set(
+  (
+    'AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR BS BT BV BW BY BZ ' +
+    'CA CC CD CF CG CH CI CK CL CM CN CO CR CU CV CW CX CY CZ DE DJ DK DM DO DZ EC EE EG EH ER ES ET FI FJ FK FM FO FR ' +
+    'GA GB GD GE GF GG GH GI GL GM GN GP GQ GR GS GT GU GW GY HK HM HN HR HT HU ID IE IL IM IN IO IQ IR IS IT ' +
+    'JE JM JO JP KE KG KH KI KM KN KP KR KW KY KZ LA LB LC LI LK LR LS LT LU LV LY MA MC MD ME MF MG MH MK ML MM MN MO ' +
+    'MP MQ MR MS MT MU MV MW MX MY MZ NA NC NE NF NG NI NL NO NP NR NU NZ OM PA PE PF PG PH PK PL PM PN PR PS PT PW PY ' +
+    'QA RE RO RS RU RW SA SB SC SD SE SG SH SI SJ SK SL SM SN SO SR SS ST SV SX SY SZ TC TD TF TG TH TJ TK TL TM TN TO ' +
+    'TR TT TV TW TZ UA UG UM US UY UZ VA VC VE VG VI VN VU WF WS YE YT ZA ZM ZW'
+  ).split(' '),
+);
+
+/** ISO 639-1. */
+export const LANGUAGES: ReadonlySet<string> = new Set(
+  (
+    'aa ab ae af ak am an ar as av ay az ba be bg bi bm bn bo br bs ca ce ch co cr cs cu cv cy da de dv dz ee el en eo ' +
+    'es et eu fa ff fi fj fo fr fy ga gd gl gn gu gv ha he hi ho hr ht hu hy hz ia id ie ig ii ik io is it iu ja jv ka ' +
+    'kg ki kj kk kl km kn ko kr ks ku kv kw ky la lb lg li ln lo lt lu lv mg mh mi mk ml mn mr ms mt my na nb nd ne ng ' +
+    'nl nn no nr nv ny oc oj om or os pa pi pl ps pt qu rm rn ro ru rw sa sc sd se sg si sk sl sm sn so sq sr ss st su ' +
+    'sv sw ta te tg th ti tk tl tn to tr ts tt tw ty ug uk ur uz ve vi vo wa wo xh yi yo za zh zu'
+  ).split(' '),
+);
+
+/** Returns the alpha-2 code that Braze's best-effort mapping may find for a code in another case or an English name. */
+export function guessCountry(text: string): string | undefined {
+  const wanted = text.trim().toUpperCase();
+  if (COUNTRIES.has(wanted)) return wanted;
+  const names = new Intl.DisplayNames(['en'], { type: 'region' });
+  return [...COUNTRIES].find((code) => names.of(code)?.toUpperCase() === wanted);
+}
+
+let zoneByLowerCase: ReadonlyMap<string, string> | undefined;
+
+/** True for an IANA time zone name, in its own case. */
+export function isTimeZone(name: string, settings: Pick<BrazeEmulatorSettings, 'ianaTimeZones'>): boolean {
+  if (settings.ianaTimeZones) return settings.ianaTimeZones.includes(name);
+  // Intl also takes offsets and any case, which are no IANA names.
+  if (!/^[A-Z][A-Za-z0-9_+\-/]*$/.test(name)) return false;
+  zoneByLowerCase ??= new Map(Intl.supportedValuesOf('timeZone').map((zone) => [zone.toLowerCase(), zone]));
+  const known = zoneByLowerCase.get(name.toLowerCase());
+  if (known !== undefined) return known === name;
+  try {
+    new Intl.DateTimeFormat('en', { timeZone: name });
+    return true;
+  } catch {
+    return false;
+  }
+}
