@@ -4,8 +4,6 @@
  * Everything found is shown on one line and cut short, with control characters escaped, so that a hostile file cannot
  * draw on a terminal. Secrets are masked by whoever describes them (see `secret.ts`).
  */
-import { distance } from 'fastest-levenshtein';
-
 /** A position in a file; line and column count from 1. Values that come from no file have line 0. */
 export type Place = { readonly file: string; readonly line: number; readonly column: number };
 
@@ -101,44 +99,13 @@ export const isMap = (value: unknown): value is Record<string, unknown> =>
 export const own = <T>(map: Readonly<Record<string, T>>, key: string): T | undefined =>
   Object.hasOwn(map, key) ? map[key] : undefined;
 
-/** Returns words as a list for reading: `a, b or c`; `none` when there are none. */
+const MAX_LISTED = 40;
+
+/** Returns words as a list for reading: `a, b or c`; `none` when there are none; the first 40 of very many. */
 export function listed(words: readonly string[], conjunction = 'or'): string {
+  if (words.length > MAX_LISTED) return `${words.slice(0, MAX_LISTED).join(', ')}, … (${words.length} in all)`;
   if (words.length < 2) return words[0] ?? 'none';
   return `${words.slice(0, -1).join(', ')} ${conjunction} ${words.at(-1)}`;
-}
-
-/** A word longer than this is no typing mistake, and comparing it would take time. */
-const MAX_COMPARED_CHARACTERS = 100;
-
-/** Returns the candidate that a person most likely meant by `word`, or undefined when none is near. */
-export function nearest(word: string, candidates: Iterable<string>): string | undefined {
-  const plain = plainly(word);
-  if (plain === '' || word.length > MAX_COMPARED_CHARACTERS) return undefined;
-  let best: { candidate: string; edits: number } | undefined;
-  let related: string | undefined;
-  for (const candidate of candidates) {
-    if (candidate === word) continue;
-    const other = plainly(candidate);
-    const edits = distance(plain, other);
-    if (
-      edits <= Math.max(1, Math.floor(Math.min(plain.length, other.length) / 3)) &&
-      edits < (best?.edits ?? Infinity)
-    ) {
-      best = { candidate, edits };
-    }
-    if (Math.min(plain.length, other.length) >= 3 && (other.startsWith(plain) || plain.startsWith(other))) {
-      related ??= candidate;
-    }
-  }
-  return best?.candidate ?? related;
-}
-
-const plainly = (word: string): string => word.toLowerCase().replace(/[-_ ]/g, '');
-
-/** Returns the advice `did you mean '…'?`, or undefined when no candidate is near. */
-export function didYouMean(word: string, candidates: Iterable<string>): string | undefined {
-  const candidate = nearest(word, candidates);
-  return candidate === undefined ? undefined : `did you mean ${quote(candidate)}?`;
 }
 
 /** Returns the pieces of advice that there are as one, or undefined. */

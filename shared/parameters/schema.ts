@@ -2,31 +2,37 @@
  * The parameter file's one schema: it types the code, checks the file at synth and in the CLI, and is exported as
  * `parameters/schema.json` for editors.
  *
- * What a schema cannot say (references between parts, one writer for each attribute, primary key and external_id) is
- * checked in `references.ts`. Everything here is data: no file is read and no default depends on the environment.
+ * What a schema cannot say is checked beside it: single values in `sense.ts` (SQL, schedules, endpoints), and what
+ * parts say of one another in `references.ts` (names, one writer for each attribute, primary key and external_id).
+ * Everything here is data: no file is read and no default depends on the environment.
  */
 import { z } from 'zod';
 import { isStandardAttribute, STANDARD_ATTRIBUTES } from '../braze/attributes.ts';
+import { withoutTrailingSlash } from './endpoint.ts';
+import { stripTrailingComments, stripTrailingSemicolon } from './sql-text.ts';
+
+/** A text of a certain form. Editors show the words when a value does not have it. */
+const formed = (pattern: RegExp, words: string) =>
+  z.string().regex(pattern, words).meta({ patternErrorMessage: words });
 
 /** A name that becomes part of resource names, metrics and ledger keys. */
-export const Name = z
-  .string()
-  .regex(/^[A-Za-z][A-Za-z0-9_-]{0,47}$/, 'a letter, then letters, digits, _ or -, 48 characters at most');
+export const Name = formed(
+  /^[A-Za-z][A-Za-z0-9_-]{0,47}$/,
+  'a letter, then letters, digits, _ or -, 48 characters at most',
+);
 
 /** A column of the model. */
 export const PropertyName = z.string().min(1).max(127).describe('A column of the model.');
 
 /** Name or ARN of a Secrets Manager secret; never the secret itself. */
-export const SecretId = z
-  .string()
-  .min(1)
-  .max(2048)
-  .regex(/^[A-Za-z0-9/_+=.@!:-]+$/, 'the name or the ARN of a secret in AWS Secrets Manager')
-  .describe('Name or ARN of a secret in AWS Secrets Manager. Never the secret itself.');
+export const SecretId = formed(
+  /^[A-Za-z0-9/_+=.@!:-]{1,2048}$/,
+  'the name or ARN of a secret in AWS Secrets Manager',
+).describe('Name or ARN of a secret in AWS Secrets Manager. Never the secret itself.');
 
 export const RedshiftApp = z
   .strictObject({
-    type: z.literal('redshift'),
+    type: z.literal('redshift').describe('A Redshift warehouse.'),
     workgroup: z
       .string()
       .min(1)
@@ -43,10 +49,11 @@ export const RedshiftApp = z
 
 export const BrazeApp = z
   .strictObject({
-    type: z.literal('braze'),
+    type: z.literal('braze').describe('A Braze workspace.'),
     endpoint: z
       .string()
       .min(1)
+      .overwrite(withoutTrailingSlash)
       .describe("The workspace's REST endpoint, from the Braze dashboard, such as https://rest.iad-01.braze.com."),
     apiKeySecret: SecretId.describe(
       'Secret that holds the REST API key: the key as plain text, or JSON with an apiKey member.',
@@ -90,10 +97,10 @@ export const TIME_OPERATORS = ['within_last', 'before_last', 'within_next'] as c
 const Scalar = z.union([z.string().max(10_000), z.number(), z.boolean()]);
 
 /** A length of time: a whole number and a unit. */
-export const Duration = z
-  .string()
-  .regex(/^\d{1,6} (minute|hour|day|week|month|year)s?$/, 'a whole number and a unit, such as 90 days')
-  .describe('Such as 90 days. Units: minutes, hours, days, weeks, months, years.');
+export const Duration = formed(
+  /^\d{1,6} (minute|hour|day|week|month|year)s?$/,
+  'a whole number and a unit, such as 90 days',
+).describe('Such as 90 days. Units: minutes, hours, days, weeks, months, years.');
 
 const ComparisonRule = z.strictObject({ property: PropertyName, op: z.enum(COMPARISONS), value: Scalar });
 const TextRule = z.strictObject({
@@ -111,7 +118,12 @@ const TimeRule = z.strictObject({ property: PropertyName, op: z.enum(TIME_OPERAT
 
 export const PropertyRule = z.discriminatedUnion('op', [ComparisonRule, TextRule, ListRule, UnaryRule, TimeRule]);
 export const SqlRule = z.strictObject({
-  sql: z.string().min(1).max(20_000).describe('A predicate over the columns of the model, such as ltv > 100.'),
+  sql: z
+    .string()
+    .min(1)
+    .max(20_000)
+    .overwrite(stripTrailingComments)
+    .describe('A predicate over the columns of the model, such as ltv > 100.'),
 });
 export const GroupRule = z.strictObject({ group: Name.describe('Another group of the same model.') });
 
@@ -125,17 +137,23 @@ export type Rule = AllRule | AnyRule | SqlRule | GroupRule | PropertyRule;
 /** A rule of a group: over one property, by SQL, by another group, or all/any of further rules. */
 export const Rule: z.ZodType<Rule> = z
   .lazy(() => z.union([AllRule, AnyRule, SqlRule, GroupRule, PropertyRule]))
-  .meta({ id: 'Rule' });
-const AllRule = z.strictObject({ all: z.array(Rule).min(1).max(200).describe('All of these must hold.') });
-const AnyRule = z.strictObject({ any: z.array(Rule).min(1).max(200).describe('At least one of these must hold.') });
+  .meta({ id: 'Rule', description: 'One of: property with op and value; all; any; sql; group.' });
+export const AllRule = z.strictObject({ all: z.array(Rule).min(1).max(200).describe('All of these must hold.') });
+export const AnyRule = z.strictObject({
+  any: z.array(Rule).min(1).max(200).describe('At least one of these must hold.'),
+});
 
 export const Model = z
   .strictObject({
     app: Name.describe('The warehouse app that holds the rows.'),
-    query: z.string().min(1).max(50_000).optional().describe('One SELECT statement. Either this or table.'),
-    table: z
+    query: z
       .string()
-      .regex(/^[A-Za-z_][\w$]*(\.[A-Za-z_][\w$]*){0,2}$/, 'a table or view, such as public.customers')
+      .min(1)
+      .max(50_000)
+      .overwrite(stripTrailingSemicolon)
+      .optional()
+      .describe('One SELECT statement. Either this or table.'),
+    table: formed(/^[A-Za-z_][\w$]*(\.[A-Za-z_][\w$]*){0,2}$/, 'a table or view, such as public.customers')
       .optional()
       .describe('A table or view, such as public.customers. Either this or query.'),
     primaryKey: PropertyName.describe('The column that identifies a record; it becomes external_id.'),
@@ -143,6 +161,7 @@ export const Model = z
       .string()
       .min(1)
       .max(20_000)
+      .overwrite(stripTrailingComments)
       .optional()
       .describe('A predicate over the columns: only rows for which it holds are records.'),
     groups: z.record(Name, Rule).default({}).describe('Named audiences of this model.'),
@@ -166,10 +185,10 @@ const CustomAttribute = z.union([
 /** A custom attribute's name in Braze. Source: Braze, 'Custom attributes' (255 characters at most). */
 export const CustomAttributeName = z.string().min(1).max(255);
 
-const SubscriptionGroupId = z
-  .string()
-  .regex(/^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i, 'a subscription group id, a UUID')
-  .describe('The id of a Braze subscription group.');
+const SubscriptionGroupId = formed(
+  /^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$/,
+  'a subscription group id, a UUID',
+).describe('The id of a Braze subscription group.');
 
 const ScheduleExpression = z
   .string()
@@ -190,7 +209,10 @@ const Schedule = z.union([
 ]);
 
 const mappingShape = Object.fromEntries(
-  Object.keys(STANDARD_ATTRIBUTES).map((name) => [name, PropertyName.optional()]),
+  Object.entries(STANDARD_ATTRIBUTES).map(([name, kind]) => [
+    name,
+    PropertyName.optional().describe(`A column of the model (${kind}).`),
+  ]),
 ) as Record<keyof typeof STANDARD_ATTRIBUTES, z.ZodOptional<typeof PropertyName>>;
 
 export const Mapping = z
@@ -199,7 +221,7 @@ export const Mapping = z
 
 export const Destination = z
   .strictObject({
-    model: Name,
+    model: Name.describe('The model whose records are sent.'),
     app: Name.describe('The Braze app.'),
     enabled: z.boolean().default(true).describe('A disabled destination keeps its ledger and has no schedule.'),
     syncMode: z
@@ -223,7 +245,7 @@ export const Destination = z
     deletionGuard: z
       .strictObject({
         maxPercent: z.number().min(0).max(100).default(10).describe('Percent of the records in the ledger.'),
-        maxRecords: z.int().min(0).default(10_000),
+        maxRecords: z.int().min(0).default(10_000).describe('Records.'),
       })
       .prefault({})
       .describe('Removals beyond either limit are held until a person approves them.'),
@@ -243,16 +265,16 @@ export const Destination = z
   })
   .describe('A model sent to a Braze app.');
 
+/** The name of an environment, and of its parameter file. */
+export const Environment = formed(/^[a-z][a-z0-9-]{0,23}$/, 'lower-case letters, digits and -, 24 characters at most');
+
 export const Parameters = z
   .strictObject({
-    environment: z
-      .string()
-      .regex(/^[a-z][a-z0-9-]{0,23}$/, 'lower-case letters, digits and -, 24 characters at most')
-      .describe('Names the stack.'),
+    environment: Environment.describe('Names the stack.'),
     alarmEmail: z.email().optional().describe('Where the alarms are sent.'),
-    apps: z.record(Name, App),
-    models: z.record(Name, Model),
-    destinations: z.record(Name, Destination),
+    apps: z.record(Name, App).describe('Connections, by name.'),
+    models: z.record(Name, Model).describe('What is read, by name.'),
+    destinations: z.record(Name, Destination).describe('What is sent where, by name.'),
   })
   .describe('warehouse-to-braze parameter file');
 

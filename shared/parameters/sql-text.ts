@@ -22,10 +22,8 @@ export function queryProblem(text: string): SqlProblem | undefined {
   if (common) return common;
   const word = firstWord(text, scan);
   if (/^(select|with)$/i.test(word)) return undefined;
-  return {
-    found: word === '' ? 'a statement that begins with a sign' : `a ${word.toUpperCase()} statement`,
-    allowed: 'one SELECT or WITH statement',
-  };
+  const found = `${word === '' ? 'a sign' : word.toUpperCase()} at the beginning`;
+  return { found, allowed: 'one SELECT or WITH statement' };
 }
 
 /** Returns what is wrong with a predicate, or undefined: it must be complete in itself and hold no semicolon. */
@@ -97,22 +95,20 @@ function scanSql(text: string): Scan {
   let start = 0;
   while (start < text.length) {
     const { kind, end } = partAt(text, start);
-    const line = lineOf.bind(undefined, text);
-    if (end === undefined)
-      return {
-        parts,
-        problem: {
-          found: `${UNCLOSED[kind]} in line ${line(start)} that does not end`,
-          allowed: 'closed quotes and comments',
-        },
-      };
+    if (end === undefined) {
+      const found = `${UNCLOSED[kind]} in line ${lineOf(text, start)} that does not end`;
+      return { parts, problem: { found, allowed: 'closed quotes and comments' } };
+    }
     if (kind === 'literal' && isEscapedQuote(text.slice(start, end))) {
-      const found = `a backslash before a quote in line ${line(start)}`;
+      const found = `a backslash before a quote in line ${lineOf(text, start)}`;
       return { parts, problem: { found, allowed: "'' for a quote, and \\\\ for a backslash, inside a literal" } };
     }
     if (kind === 'open') open.push(start);
     if (kind === 'close' && open.pop() === undefined) {
-      return { parts, problem: { found: `a ) too many in line ${line(start)}`, allowed: 'balanced parentheses' } };
+      return {
+        parts,
+        problem: { found: `a ) too many in line ${lineOf(text, start)}`, allowed: 'balanced parentheses' },
+      };
     }
     parts.push({ kind, start, end });
     start = end;
