@@ -9,7 +9,7 @@ import { isStandardAttribute, STANDARD_ATTRIBUTES } from '../braze/attributes.ts
 import { allowedText, alternativesOf, isRule, type SchemaNode, schemaRoot } from './json-schema.ts';
 import { didYouMean, nearest } from './nearest.ts';
 import { advice, describe, type Finding, isMap, listed, own, type Path, quote } from './problems.ts';
-import { masked, secretLikeness } from './secret.ts';
+import { masked, secretFinding } from './secret.ts';
 
 /** Returns what the schema has against the content of a parameter file (`extends` already taken out). */
 export function explain(value: unknown): Finding[] {
@@ -135,8 +135,8 @@ function checkText(node: SchemaNode, value: string, path: Path): Finding[] {
     return [{ ...at, found: `a text of ${value.length} characters`, allowed: `at most ${node.maxLength} characters` }];
   }
   if (node.pattern === undefined || new RegExp(node.pattern).test(value)) return [];
-  // A key in place of its name gets a better answer in sense.ts.
-  return isSecret(path) && secretLikeness(value) !== undefined ? [] : [{ ...at, allowed: allowedText(node) }];
+  const finding = { ...at, allowed: allowedText(node) };
+  return [isSecret(path) ? (secretFinding(value, path) ?? finding) : finding];
 }
 
 function checkNumber(node: SchemaNode, value: number, path: Path): Finding[] {
@@ -281,5 +281,8 @@ function rulesBelow(value: Readonly<Record<string, unknown>>, path: Path): Findi
 /** True for a part that names a secret, and must not be shown. */
 const isSecret = ([kind, , key]: Path): boolean => kind === 'apps' && (key === 'secret' || key === 'apiKeySecret');
 
-const shown = (value: unknown, path: Path): string =>
-  isSecret(path) && typeof value === 'string' && value !== '' ? masked(value) : describe(value);
+function shown(value: unknown, path: Path): string {
+  if (!isSecret(path) || value === '') return describe(value);
+  if (typeof value === 'string') return masked(value);
+  return typeof value === 'number' ? 'a number' : describe(value);
+}

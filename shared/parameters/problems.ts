@@ -1,7 +1,7 @@
 /**
  * What is wrong with a parameter file, in words that a person can act on: where, what was found, what is allowed.
  *
- * Everything found is shown on one line and cut short, with control characters escaped, so that a hostile file cannot
+ * Everything found is shown on one line and cut short, with control and formatting characters escaped, so that a hostile file cannot
  * draw on a terminal. Secrets are masked by whoever describes them (see `secret.ts`).
  */
 /** A position in a file; line and column count from 1. Values that come from no file have line 0. */
@@ -71,12 +71,12 @@ const MAX_SHOWN_CHARACTERS = 60;
 /** Returns a text in single quotes on one line, cut at 60 characters. */
 export function quote(text: string): string {
   const shown = text.length > MAX_SHOWN_CHARACTERS ? `${text.slice(0, MAX_SHOWN_CHARACTERS)}…` : text;
-  return `'${shown.replace(/[\p{Cc}\p{Surrogate}\u2028\u2029]/gu, escaped)}'`;
+  return `'${shown.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Surrogate}]/gu, escaped)}'`;
 }
 
 function escaped(character: string): string {
-  const code = character.charCodeAt(0);
-  return code === 10 ? '\\n' : code === 9 ? '\\t' : `\\u${code.toString(16).padStart(4, '0')}`;
+  if (character === '\n') return '\\n';
+  return character === '\t' ? '\\t' : `\\u${(character.codePointAt(0) ?? 0).toString(16).padStart(4, '0')}`;
 }
 
 /** Returns a value in words: `'abc'`, `the number 12`, `true`, `nothing`, `a list of 2`, `a map with 'a'`. */

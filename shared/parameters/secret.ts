@@ -5,8 +5,19 @@
  * value are ever shown.
  */
 
-/** What may stand for a secret in a parameter file. */
-export const SECRET_ALLOWED = 'the name or ARN of a secret in AWS Secrets Manager';
+import type { Finding, Path } from './problems.ts';
+
+/** Returns a finding when a value looks like a secret itself and not like its name, else undefined. */
+export function secretFinding(value: string, path: Path): Finding | undefined {
+  const likeness = secretLikeness(value);
+  if (likeness === undefined) return undefined;
+  return {
+    path,
+    found: `${masked(value)}, which looks like ${likeness}`,
+    allowed: 'the name or ARN of a secret in AWS Secrets Manager',
+    hint: 'put the secret itself there and replace it, as it was written to a file; a name that looks like one can be given as its ARN',
+  };
+}
 
 /** Returns a value as it may be shown: its first four characters. */
 export const masked = (value: string): string => `'${value.slice(0, 4).replace(/[^\x20-\x7e]/g, '?')}…'`;

@@ -9,7 +9,8 @@ import { patternProblem } from './pattern.ts';
 import { type Finding, isMap, type Path, quote } from './problems.ts';
 import { type PlacedRule, rulesOf } from './rules.ts';
 import { scheduleProblem, timeZoneProblem } from './schedule.ts';
-import { masked, SECRET_ALLOWED, secretLikeness } from './secret.ts';
+import { SecretId } from './schema.ts';
+import { secretFinding } from './secret.ts';
 import { predicateProblem, queryProblem, type SqlProblem } from './sql-text.ts';
 
 /** Returns what is wrong with the single values of a draft. */
@@ -32,12 +33,11 @@ function appFindings(app: DraftApp, path: Path): Finding[] {
   ];
 }
 
+/** What the schema refuses has been reported with it. */
 function secretFindings(value: unknown, path: Path): Finding[] {
-  const likeness = typeof value === 'string' ? secretLikeness(value) : undefined;
-  if (typeof value !== 'string' || likeness === undefined) return [];
-  const hint =
-    'put the secret itself into AWS Secrets Manager and change it, as it was written to a file; a name that looks like one can be given as its ARN';
-  return [{ path, found: `${masked(value)}, which looks like ${likeness}`, allowed: SECRET_ALLOWED, hint }];
+  const secret = SecretId.safeParse(value);
+  const finding = secret.success ? secretFinding(secret.data, path) : undefined;
+  return finding ? [finding] : [];
 }
 
 function modelFindings(model: DraftModel, name: string): Finding[] {

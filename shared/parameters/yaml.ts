@@ -144,7 +144,7 @@ function treeOfDocument(document: Document.Parsed, at: (offset: number) => Place
   function buildAlias(name: string, path: readonly (string | number)[], offset: number): Built {
     aliases += 1;
     const target = anchored.get(name);
-    const alias = `the alias *${quote(name).slice(1, -1)}`;
+    const alias = 'an alias (*…)';
     if (target === undefined)
       return doubt(offset, { path, found: alias, allowed: 'an anchor (&…) that stands before it' });
     if (target === 'open')
@@ -213,7 +213,9 @@ function keyFinding(
   before: ReadonlyMap<string, Entry>,
 ): Finding | undefined {
   if (typeof key !== 'string') {
-    const [found, hint] = isPlainValue(key) ? [describe(key), 'put the key into quotes'] : ['a list or map', undefined];
+    const [found, hint] = isPlainValue(key)
+      ? [describe(key), 'put the key into quotes']
+      : ['a list, map or alias', undefined];
     return { path, on: 'key', found: `${found} as a key`, allowed: 'text as a key', hint };
   }
   const at = { path: [...path, key], on: 'key', found: quote(key) } as const;
@@ -237,7 +239,7 @@ function scalarFinding(value: unknown, path: readonly (string | number)[]): Find
   }
   if (typeof value === 'number' && Number.isInteger(value) && !Number.isSafeInteger(value)) {
     const allowed = 'a whole number that survives exactly, up to 9007199254740991';
-    return { path, found: describe(value), allowed, hint: 'put it into quotes if it is a text' };
+    return { path, found: 'a very large whole number', allowed, hint: 'put it into quotes if it is a text' };
   }
   return undefined;
 }

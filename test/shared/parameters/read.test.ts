@@ -89,7 +89,7 @@ test('a problem is one line: place, path, what was found, what is allowed, advic
 
 test('what a problem shows of a file cannot draw on a terminal', () => {
   const message = errorOf(changed(['syncMode: sync', 'syncMode: "\\e[31mred\\n\\u202e"']))?.message ?? '';
-  expect(message).toContain('\\u001b[31mred\\n');
+  expect(message).toContain('\\u001b[31mred\\n\\u202e');
   expect([...message].filter((character) => character < ' ')).toEqual([]);
 });
 
@@ -205,7 +205,7 @@ describe('what is dangerous or doubtful in YAML is a problem', () => {
     ['a number as a key', 'apps:\n  12: x', '2:3', 'the number 12 as a key', 'quotes'],
     ['true as a key', 'true: x', '1:1', 'true as a key'],
     ['nothing as a key', '? \n: x', '', 'nothing as a key'],
-    ['a list as a key', '? [a]\n: x', '1:3', 'a list or map as a key'],
+    ['a list as a key', '? [a]\n: x', '1:3', 'a list, map or alias as a key'],
     ['__proto__', 'apps:\n  __proto__: { polluted: true }', '2:3', "'__proto__'"],
     ['a merge key', 'a: &a { x: 1 }\napps: { <<: *a }', '2:9', 'a merge key', 'use extends'],
     ['two documents', 'apps: {}\n---\nmodels: {}', '2:1', 'a second document'],
@@ -214,8 +214,8 @@ describe('what is dangerous or doubtful in YAML is a problem', () => {
     ['a tag of another YAML', 'apps: !!set { a, b }', '1:7', 'an unknown tag'],
     ['another version of YAML', '%YAML 1.1\n---\napps: yes', '1:1', 'YAML 1.1'],
     ['an unknown directive', '%FOO bar\n---\napps: {}', '', 'a directive'],
-    ['an alias without an anchor', 'apps: *x', '1:7', '*x', 'an anchor'],
-    ['an alias inside itself', 'apps: &x [*x]', '1:11', '*x inside itself'],
+    ['an alias without an anchor', 'apps: *x', '1:7', 'an alias', 'an anchor'],
+    ['an alias inside itself', 'apps: &x [*x]', '1:11', 'an alias (*…) inside itself'],
     ['aliases that grow without end', bomb, '', 'grow without end'],
     ['very many aliases', `a: &a 1\nb: [${'*a, '.repeat(101)}]`, '', 'at most 100 aliases'],
     ['very deep lists', `a: ${'['.repeat(20_000)}`, '', 'at most 100 levels'],
@@ -331,6 +331,7 @@ describe('a secret in a file is never shown', () => {
     ['in JSON', `apiKeySecret: '{"apiKey": "${SECRET}"}'`],
     ['as a header', `apiKeySecret: Bearer ${SECRET}`],
     ['with signs that no name has', `apiKeySecret: "${SECRET}#!"`],
+    ['as an alias', `apiKeySecret: *${SECRET}`],
     ['in a list', `apiKeySecret: [${SECRET}]`],
     ['in a map', `apiKeySecret: { apiKey: ${SECRET} }`],
     ['under a wrong name', `apiKey: ${SECRET}`],
@@ -347,6 +348,15 @@ describe('a secret in a file is never shown', () => {
     expect(message).not.toContain(SECRET.slice(0, 12));
   });
 });
+
+test.each([['12345678'], ['12345678901234567890']])(
+  'a secret of digits alone, such as %s, is not shown either',
+  (digits) => {
+    const message = errorOf(changed(['apiKeySecret: braze/rest-api-key', `apiKeySecret: ${digits}`]))?.message ?? '';
+    expect(message).toContain('apps.braze.apiKeySecret');
+    expect(message).not.toContain('12345678');
+  },
+);
 
 describe('overrides', () => {
   test('are laid over the file', () => {
