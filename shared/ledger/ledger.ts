@@ -152,6 +152,10 @@ function dictionaryOf(ids: Readonly<Record<string, number>>): Dictionary {
   return { idByName, nameById: new Map([...idByName].map(([name, id]) => [id, name])) };
 }
 
+/** Returns a dictionary in which every name has an id, the known ones their own; nothing is written. */
+export const dictionaryWith = (known: Dictionary | undefined, names: readonly string[]): Dictionary =>
+  dictionaryOf(withNames(Object.fromEntries(known?.idByName ?? []), names));
+
 /** Writes the dictionary unless somebody else has meanwhile; returns whether it was written. */
 async function putDictionary(
   db: DynamoDBDocumentClient,

@@ -94,7 +94,7 @@ export const statementFailure = ({ model }: DestinationContext, message: string)
 const statementName = (run: Run, part: string): string => `w2b ${run.destination} ${run.run} ${part}`.slice(0, 500);
 
 /** @throws FatalError that names every property that is missing, ambiguous, or of a type that does not fit. */
-function checkColumns({ destination, model }: DestinationContext, columns: Run['columns']): void {
+export function checkColumns({ destination, model }: DestinationContext, columns: Run['columns']): void {
   const find = columnFinder(columns);
   const problems: string[] = [];
   const attempt = (check: () => string | undefined) => {

@@ -10,6 +10,7 @@ import { mergeJoin } from '../diff/merge-join.ts';
 import { type Row, readRow, type Shape, shapeOf } from '../diff/row.ts';
 import { FatalError, RetryLater } from '../errors.ts';
 import type { Entry } from '../ledger/entry.ts';
+import type { Dictionary } from '../ledger/ledger.ts';
 import { SECOND_MS, shift } from '../time.ts';
 import type { Warehouse } from '../warehouse/data-api.ts';
 import { afterExtract, closeIfComplete, failRun } from './close.ts';
@@ -66,15 +67,13 @@ async function requeue(deps: ExtractDeps, message: ShardMessage, delaySeconds: n
   await deps.extractQueue.send([{ text: messageText({ ...message, polls: message.polls + 1 }), delaySeconds }]);
 }
 
-/** What the decisions of a run go by: the same for its shards and for a plan. */
-export async function decideContext(
-  deps: Pick<ExtractDeps, 'ledger'>,
+/** Returns what the decisions of a run, or of a plan, go by. */
+export function decideContextOf(
   context: DestinationContext,
   run: Pick<Run, 'columns' | 'startedAt' | 'retryRejections'>,
-): Promise<DecideContext> {
+  dictionary: Dictionary,
+): DecideContext {
   const { destination } = context;
-  const dictionary = await deps.ledger.dictionary(context.name);
-  if (!dictionary) throw new Error(`destination '${context.name}' has no field dictionary`);
   return {
     shape: shapeOf(destination, columnFinder(run.columns), dictionary),
     syncMode: destination.syncMode,
@@ -109,7 +108,9 @@ async function readRows(
   start: Shard,
   warehouse: Warehouse,
 ): Promise<Read> {
-  const decideBy = await decideContext(deps, context, run);
+  const dictionary = await deps.ledger.dictionary(context.name);
+  if (!dictionary) throw new Error(`destination '${context.name}' has no field dictionary`);
+  const decideBy = decideContextOf(context, run, dictionary);
   const epoch = deps.newEpoch();
   const collected = collector({
     run: run.run,
@@ -138,7 +139,8 @@ async function readRows(
   return 'to_the_end';
 }
 
-const isKnown = (entry: Entry | undefined): boolean => entry?.fingerprint !== undefined && !entry.gone;
+/** True for an entry of a record that is in Braze as far as the ledger knows. */
+export const isKnown = (entry: Entry | undefined): boolean => entry?.fingerprint !== undefined && !entry.gone;
 
 type Mover = {
   /** Notes that everything up to a record hash is taken in. */

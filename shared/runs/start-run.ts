@@ -76,14 +76,19 @@ async function openRun(deps: StartDeps, context: DestinationContext, execution: 
     return { started: false, because: 'a run of this destination has just been opened', run: undefined };
   }
   if (state.execution === execution) return { started: true, run: state.open, lastClosedAt };
-  if (await isStuck(deps, context.name, state.open, state.openedAt ?? 0)) {
+  if (await closeStuckRun(deps, context.name, state.open, state.openedAt ?? 0)) {
     if (await deps.runs.open(context.name, run, execution, state.open)) return { started: true, run, lastClosedAt };
   }
   return { started: false, because: 'a run of this destination is open', run: state.open };
 }
 
-/** Ends a run that can make no more progress; true when the destination may be taken over from it. */
-async function isStuck(deps: StartDeps, destination: string, runId: string, openedAt: number): Promise<boolean> {
+/** Ends a run that has made no progress for `stuckAfterMs`. Returns whether the destination may be taken over from it. */
+export async function closeStuckRun(
+  deps: CloseDeps & Pick<StartDeps, 'stuckAfterMs'>,
+  destination: string,
+  runId: string,
+  openedAt: number,
+): Promise<boolean> {
   const run = await deps.runs.get(destination, runId);
   const silentSince = deps.clock.now() - deps.stuckAfterMs;
   if (!run) return openedAt <= silentSince;

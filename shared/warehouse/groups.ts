@@ -8,7 +8,7 @@
 import type { PropertyRule, Rule } from '../parameters/schema.ts';
 import { shift } from '../time.ts';
 import type { Column, ColumnType } from './columns.ts';
-import { identifier, numberLiteral, textLiteral, timeLiteral } from './literal.ts';
+import { identifier, numberLiteral, patternLiteral, textLiteral, timeLiteral } from './literal.ts';
 
 export type PredicateContext = {
   readonly groups: Readonly<Record<string, Rule>>;
@@ -60,7 +60,7 @@ function propertyPredicate(rule: PropertyRule, context: PredicateContext): strin
     case 'ends_with':
       return `RIGHT(${asText(column)}, ${[...rule.value].length}) = ${textLiteral(rule.value)}`;
     case 'matches':
-      return `${asText(column)} ~ ${textLiteral(rule.value)}`;
+      return `${asText(column)} ~ ${patternLiteral(rule.value)}`;
     case 'exists':
       return `${name} IS NOT NULL`;
     case 'not_exists':
@@ -96,7 +96,7 @@ function asText(column: Column): string {
 
 const isBoolean = (column: Column, wanted: boolean): string =>
   column.type === 'boolean'
-    ? `${identifier(column.name)} IS ${wanted ? 'TRUE' : 'FALSE'}`
+    ? `${identifier(column.name)} = ${wanted ? 'TRUE' : 'FALSE'}`
     : `${asText(column)} IN (${(wanted ? ['true', 't', '1'] : ['false', 'f', '0']).map(textLiteral).join(', ')})`;
 
 /** A value of the parameter file as a literal of the column's type: a quoted number fits a column of numbers, and the other way round. */

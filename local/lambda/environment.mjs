@@ -1,0 +1,69 @@
+/**
+ * An execution environment: one thread that loads a function's bundle and handles one event after the other, as Lambda's
+ * own runtime does. Plain JavaScript, as a thread starts without a loader for TypeScript.
+ *
+ * Two things are this cloud's own: the clock runs ahead by an offset that the cloud sets (a crash is followed by the wait
+ * that a visibility timeout would be, without waiting), and the thread can be told to die at its n-th HTTP request.
+ */
+import { subscribe } from 'node:diagnostics_channel';
+import { parentPort, workerData } from 'node:worker_threads';
+
+/** @type {{ module: string, handler: string, clock: SharedArrayBuffer, name: string, memoryMb: number }} */
+const { module, handler, clock, name, memoryMb } = workerData;
+const offsetMs = new Float64Array(clock);
+
+const RealDate = Date;
+globalThis.Date = class extends RealDate {
+  constructor(...parts) {
+    if (parts.length === 0) super(RealDate.now() + offsetMs[0]);
+    else super(...parts);
+  }
+
+  static now() {
+    return RealDate.now() + offsetMs[0];
+  }
+};
+
+/** @type {{ at: number, when: 'before' | 'after' } | undefined} */
+let crash;
+let sent = 0;
+let answered = 0;
+const onRequest = () => {
+  sent++;
+  if (crash?.when === 'before' && sent === crash.at) process.exit(1);
+};
+const onAnswer = () => {
+  answered++;
+  if (crash?.when === 'after' && answered === crash.at) process.exit(1);
+};
+subscribe('http.client.request.start', onRequest);
+subscribe('undici:request:create', onRequest);
+subscribe('http.client.response.finish', onAnswer);
+subscribe('undici:request:trailers', onAnswer);
+
+const loaded = import(module);
+
+parentPort.on('message', async ({ id, event, timeoutMs, crashAt }) => {
+  crash = crashAt;
+  sent = 0;
+  answered = 0;
+  const deadline = RealDate.now() + timeoutMs;
+  const context = {
+    functionName: name,
+    functionVersion: '$LATEST',
+    memoryLimitInMB: String(memoryMb),
+    awsRequestId: id,
+    callbackWaitsForEmptyEventLoop: false,
+    getRemainingTimeInMillis: () => Math.max(0, deadline - RealDate.now()),
+  };
+  try {
+    const result = await (await loaded)[handler](event, context);
+    parentPort.postMessage({ id, result, requests: sent });
+  } catch (error) {
+    parentPort.postMessage({
+      id,
+      error: { name: error?.name ?? 'Error', message: error?.message ?? String(error) },
+      requests: sent,
+    });
+  }
+});

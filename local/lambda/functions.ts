@@ -1,0 +1,155 @@
+/**
+ * Invokes the bundled functions, each in a thread of its own: with the environment variables, memory and timeout of the
+ * template. A thread is kept for the next event, as Lambda keeps its environments.
+ */
+import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { Worker } from 'node:worker_threads';
+import { z } from 'zod';
+import type { FunctionSpec } from '../template.ts';
+import { REGION } from '../template.ts';
+
+/** The thread dies before its n-th request of an invocation is sent, or after its n-th answer has come. */
+export type Crash = { readonly at: number; readonly when: 'before' | 'after' };
+
+export type Outcome =
+  | { readonly kind: 'returned'; readonly result: unknown; readonly requests: number }
+  | { readonly kind: 'threw'; readonly error: string; readonly requests: number }
+  | { readonly kind: 'died'; readonly because: string };
+
+export type Functions = {
+  /** Runs a function to its end. Never throws: how it ended is the outcome. */
+  readonly invoke: (id: string, event: unknown) => Promise<Outcome>;
+  /** Names the crash of a function's next invocation. */
+  readonly crashNext: (id: string, crash: Crash) => void;
+  /** Lets the clocks of all functions run ahead. */
+  readonly advance: (ms: number) => void;
+  /** The clock as the functions see it, epoch ms. */
+  readonly now: () => number;
+  readonly close: () => Promise<void>;
+};
+
+export type FunctionsOptions = {
+  readonly functions: readonly FunctionSpec[];
+  /** Endpoints of the AWS services, as the SDK's environment variables. */
+  readonly endpoints: Readonly<Record<string, string>>;
+  /** Takes each line that a function logs. */
+  readonly onLog: (functionId: string, line: string) => void;
+};
+
+const Answer = z.object({
+  id: z.string(),
+  result: z.unknown().optional(),
+  error: z.object({ name: z.string(), message: z.string() }).optional(),
+  requests: z.number(),
+});
+
+/** Returns the functions of a stack, none of them started yet. */
+export function startFunctions({ functions, endpoints, onLog }: FunctionsOptions): Functions {
+  const specById = new Map(functions.map((spec) => [spec.id, spec]));
+  const idle = new Map<string, Worker[]>();
+  const all = new Set<Worker>();
+  const crashes = new Map<string, Crash>();
+  const clock = new SharedArrayBuffer(8);
+  const offsetMs = new Float64Array(clock);
+
+  const start = (spec: FunctionSpec): Worker => {
+    const [file = '', handler = ''] = spec.handler.split('.');
+    const worker = new Worker(new URL('./environment.mjs', import.meta.url), {
+      env: { ...environment(spec), ...endpoints },
+      execArgv: ['--enable-source-maps', '--no-warnings'],
+      workerData: {
+        module: pathToFileURL(join(spec.code, `${file}.mjs`)).href,
+        handler,
+        clock,
+        name: spec.id,
+        memoryMb: spec.memoryMb,
+      },
+      resourceLimits: { maxOldGenerationSizeMb: spec.memoryMb },
+      stdout: true,
+      stderr: true,
+    });
+    worker.unref();
+    for (const stream of [worker.stdout, worker.stderr]) lines(stream, (line) => onLog(spec.id, line));
+    all.add(worker);
+    worker.once('exit', () => all.delete(worker));
+    return worker;
+  };
+
+  return {
+    invoke: async (id, event) => {
+      const spec = specById.get(id);
+      if (!spec) throw new Error(`the stack has no function '${id}'`);
+      const pool = idle.get(id) ?? [];
+      idle.set(id, pool);
+      const worker = pool.pop() ?? start(spec);
+      const crashAt = crashes.get(id);
+      crashes.delete(id);
+      const outcome = await handle(worker, event, spec.timeoutSeconds * 1000, crashAt);
+      if (outcome.kind === 'died') await worker.terminate();
+      else pool.push(worker);
+      return outcome;
+    },
+    crashNext: (id, crash) => crashes.set(id, crash),
+    advance: (ms) => {
+      offsetMs[0] = (offsetMs[0] ?? 0) + ms;
+    },
+    now: () => Date.now() + (offsetMs[0] ?? 0),
+    close: async () => {
+      await Promise.all([...all].map((worker) => worker.terminate()));
+    },
+  };
+}
+
+/** What Lambda sets besides the function's own variables. Source: AWS Lambda Developer Guide, 'Defined runtime environment variables'. */
+const environment = (spec: FunctionSpec): Record<string, string> => ({
+  ...spec.environment,
+  AWS_REGION: REGION,
+  AWS_DEFAULT_REGION: REGION,
+  AWS_ACCESS_KEY_ID: 'local',
+  AWS_SECRET_ACCESS_KEY: 'local',
+  AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true',
+  AWS_LAMBDA_FUNCTION_NAME: spec.id,
+  AWS_LAMBDA_FUNCTION_VERSION: '$LATEST',
+  AWS_LAMBDA_FUNCTION_MEMORY_SIZE: String(spec.memoryMb),
+  LAMBDA_TASK_ROOT: spec.code,
+  TZ: ':UTC',
+});
+
+function handle(worker: Worker, event: unknown, timeoutMs: number, crashAt: Crash | undefined): Promise<Outcome> {
+  const id = randomUUID();
+  return new Promise((resolve) => {
+    const finish = (outcome: Outcome): void => {
+      clearTimeout(timer);
+      worker.off('message', onMessage);
+      worker.off('error', onError);
+      worker.off('exit', onExit);
+      resolve(outcome);
+    };
+    const onMessage = (message: unknown): void => {
+      const { result, error, requests } = Answer.parse(message);
+      finish(
+        error
+          ? { kind: 'threw', error: `${error.name}: ${error.message}`, requests }
+          : { kind: 'returned', result, requests },
+      );
+    };
+    const onError = (error: Error): void => finish({ kind: 'died', because: error.message });
+    const onExit = (): void => finish({ kind: 'died', because: 'the process ended' });
+    const timer = setTimeout(() => finish({ kind: 'died', because: `timed out after ${timeoutMs} ms` }), timeoutMs);
+    worker.on('message', onMessage);
+    worker.on('error', onError);
+    worker.on('exit', onExit);
+    worker.postMessage({ id, event, timeoutMs, crashAt });
+  });
+}
+
+function lines(stream: NodeJS.ReadableStream, take: (line: string) => void): void {
+  let rest = '';
+  stream.on('data', (chunk: Buffer) => {
+    const parts = (rest + chunk.toString('utf8')).split('\n');
+    rest = parts.pop() ?? '';
+    for (const line of parts) take(line);
+  });
+}
