@@ -78,7 +78,7 @@ function groupFindings(modelName: string, model: DraftModel): Finding[] {
     ...unknown.map(({ to, path }) => unknownGroup(to, names, modelName, path)),
     ...circles.map(({ path, chain }) => ({
       path,
-      found: `groups in a circle: ${chain.join(' → ')}`,
+      found: `groups in a circle: ${chainText(chain)}`,
       allowed: 'groups that do not name themselves',
     })),
     ...(circles.length === 0 ? sizeFindings(modelName, order, rules, references) : []),
@@ -100,6 +100,13 @@ const unknownGroup = (
 });
 
 type Reference = { readonly from: string; readonly to: string; readonly path: Path };
+
+const MAX_SHOWN_GROUPS = 12;
+
+const chainText = (chain: readonly string[]): string =>
+  chain.length > MAX_SHOWN_GROUPS
+    ? `${chain.slice(0, MAX_SHOWN_GROUPS).join(' → ')} → … (${chain.length - 1} groups)`
+    : chain.join(' → ');
 
 type Circle = { readonly path: Path; readonly chain: readonly string[] };
 
