@@ -35,11 +35,12 @@ export type PipelineFunctionProps<Environment extends Record<string, string>> = 
 
 export class PipelineFunction<Environment extends Record<string, string>> extends LambdaFunction {
   constructor(scope: Construct, id: string, props: PipelineFunctionProps<Environment>) {
-    const logGroup = new LogGroup(scope, `${id}Logs`, {
+    // The dot keeps these names apart from those of other functions, which may end in the names of apps.
+    const logGroup = new LogGroup(scope, `${id}.Logs`, {
       retention: props.logRetention ?? RetentionDays.ONE_MONTH,
       removalPolicy: RemovalPolicy.DESTROY,
     });
-    const role = new Role(scope, `${id}Role`, { assumedBy: new ServicePrincipal('lambda.amazonaws.com') });
+    const role = new Role(scope, `${id}.Role`, { assumedBy: new ServicePrincipal('lambda.amazonaws.com') });
     super(scope, id, {
       description: props.description,
       code: functionCode(`lambdas/${props.handler}/handler.ts`, props.parametersJson),

@@ -36,7 +36,7 @@ export class Schedules extends Construct {
     for (const [name, destination] of Object.entries(destinations)) {
       const schedule = destination.enabled ? scheduleOf(destination) : undefined;
       if (!schedule) continue;
-      new Schedule(this, name, {
+      new Schedule(this, `Schedule-${name}`, {
         description: `Starts a run of ${name}`,
         schedule: ScheduleExpression.expression(schedule.expression, TimeZone.of(schedule.timezone)),
         ...(schedule.flexibleMinutes

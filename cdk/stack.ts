@@ -2,6 +2,7 @@
 import { CfnOutput, Stack, type StackProps } from 'aws-cdk-lib';
 import type { Construct } from 'constructs';
 import type { Parameters } from '../shared/parameters/schema.ts';
+import { Monitoring } from './monitoring.ts';
 import { Pipeline } from './pipeline.ts';
 import { Schedules } from './schedules.ts';
 import { State } from './state.ts';
@@ -12,6 +13,7 @@ export class WarehouseToBrazeStack extends Stack {
   readonly pipeline: Pipeline;
   readonly schedules: Schedules;
   readonly state: State;
+  readonly monitoring: Monitoring;
 
   constructor(scope: Construct, id: string, { parameters, ...props }: WarehouseToBrazeStackProps) {
     super(scope, id, { description: `warehouse-to-braze, environment ${parameters.environment}`, ...props });
@@ -21,12 +23,22 @@ export class WarehouseToBrazeStack extends Stack {
       destinations: parameters.destinations,
       startRun: this.pipeline.startRun,
     });
+    this.monitoring = new Monitoring(this, 'Monitoring', {
+      parameters,
+      pipeline: this.pipeline,
+      schedules: this.schedules,
+    });
     new CfnOutput(this, 'StartRunFunction', {
       value: this.pipeline.startRun.functionName,
       description: 'Invoke it with {"destination": "…"} to start a run',
     });
     new CfnOutput(this, 'RunsTable', { value: this.state.runs.tableName });
     new CfnOutput(this, 'LedgerTable', { value: this.state.ledger.tableName });
+    new CfnOutput(this, 'Dashboard', { value: this.monitoring.dashboard.dashboardName });
+    new CfnOutput(this, 'AlarmTopic', {
+      value: this.monitoring.alarms.topic.topicArn,
+      description: 'Subscribe to it to be told of alarms',
+    });
   }
 }
 
