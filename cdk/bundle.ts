@@ -3,24 +3,73 @@
  * Each handler is bundled once a process, however many functions run it.
  */
 import { createHash } from 'node:crypto';
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { AssetHashType, DockerImage } from 'aws-cdk-lib';
 import { Code } from 'aws-cdk-lib/aws-lambda';
-import { buildSync, type OutputFile } from 'esbuild';
+import { buildSync } from 'esbuild';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
 /** CommonJS packages in the bundle ask for Node's own modules by `require`, which an ES module does not have. */
 const REQUIRE = "import{createRequire as w2bRequire}from'node:module';const require=w2bRequire(import.meta.url);";
 
-const bundles = new Map<string, readonly OutputFile[]>();
+type BundleFile = { readonly name: string; readonly contents: Uint8Array };
+
+const bundles = new Map<string, readonly BundleFile[]>();
+let keptIn: string | undefined;
+
+/** Keeps bundles in a folder, by the content of all sources: for the local cloud, which starts often. Deployments always build. */
+export function keepBundles(folder: string): void {
+  keptIn = folder;
+}
 
 /** Returns the files of a handler's bundle: index.mjs and index.mjs.map. @throws Error when it does not build. */
-export function bundle(entry: string): readonly OutputFile[] {
+export function bundle(entry: string): readonly BundleFile[] {
   const known = bundles.get(entry);
   if (known) return known;
+  const kept = keptIn === undefined ? undefined : join(keptIn, sourcesHash(), entry.replaceAll('/', '-'));
+  const files = (kept === undefined ? undefined : readKept(kept)) ?? build(entry);
+  if (kept !== undefined) writeKept(kept, files);
+  bundles.set(entry, files);
+  return files;
+}
+
+const FILES = ['index.mjs', 'index.mjs.map'];
+
+function readKept(folder: string): BundleFile[] | undefined {
+  if (!existsSync(folder)) return undefined;
+  return FILES.map((name) => ({ name, contents: readFileSync(join(folder, name)) }));
+}
+
+/** Written aside and moved into place, so that another process never reads half of it. */
+function writeKept(folder: string, files: readonly BundleFile[]): void {
+  if (existsSync(folder)) return;
+  const aside = `${folder}.${process.pid}`;
+  mkdirSync(aside, { recursive: true });
+  for (const { name, contents } of files) writeFileSync(join(aside, name), contents);
+  try {
+    renameSync(aside, folder);
+  } catch {
+    // Another process was first.
+    rmSync(aside, { recursive: true, force: true });
+  }
+}
+
+/** Everything that a bundle is made of: the sources, the packages, and how they are put together. */
+function sourcesHash(): string {
+  const hash = createHash('sha256');
+  const files = ['lambdas', 'shared'].flatMap((folder) =>
+    readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' }).map((file) => join(folder, file)),
+  );
+  for (const file of ['package-lock.json', 'cdk/bundle.ts', ...files.filter((name) => name.endsWith('.ts')).sort()]) {
+    hash.update(`${file}\0`).update(readFileSync(join(ROOT, file)));
+  }
+  return hash.digest('hex').slice(0, 32);
+}
+
+function build(entry: string): BundleFile[] {
   const { outputFiles } = buildSync({
     entryPoints: [join(ROOT, entry)],
     outfile: 'index.mjs',
@@ -38,8 +87,7 @@ export function bundle(entry: string): readonly OutputFile[] {
     write: false,
     logLevel: 'error',
   });
-  bundles.set(entry, outputFiles);
-  return outputFiles;
+  return outputFiles.map(({ path, contents }) => ({ name: basename(path), contents }));
 }
 
 /** Returns the code of a function: its bundle and the parameters it reads when it starts. */
@@ -54,9 +102,7 @@ export const functionCode = (entry: string, parametersJson: string): Code =>
       local: {
         tryBundle: (outputDir) => {
           mkdirSync(outputDir, { recursive: true });
-          for (const { path, contents } of bundle(entry)) {
-            writeFileSync(join(outputDir, path.endsWith('.map') ? 'index.mjs.map' : 'index.mjs'), contents);
-          }
+          for (const { name, contents } of bundle(entry)) writeFileSync(join(outputDir, name), contents);
           writeFileSync(join(outputDir, 'parameters.json'), parametersJson);
           return true;
         },

@@ -5,8 +5,6 @@
  * With a folder, tables, warehouse and Braze are kept from one start to the next. Queues are not: a run that was under
  * way when the cloud stopped is closed as failed by the next start, and found again by the next run, as anywhere.
  */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
@@ -24,7 +22,8 @@ import { type Lock, lockFolder } from './lock.ts';
 import { type RedshiftDataApi, startRedshiftDataApi } from './redshift/index.ts';
 import { type SecretsManager, startSecretsManager } from './secrets-manager/index.ts';
 import { type LocalSqs, startSqs } from './sqs.ts';
-import { readStack, type StackSpec } from './template.ts';
+import { synthesize } from './synthesize.ts';
+import type { StackSpec } from './template.ts';
 
 export type LocalCloudOptions = {
   readonly parameters: Parameters;
@@ -115,7 +114,8 @@ async function start(
   const parameters = withEndpoints(options, emulators);
   const sqs = await startSqs();
   closers.push(sqs.close);
-  const stack = await synthesize(parameters, sqs.queueUrl, closers);
+  const { stack, remove } = await synthesize(parameters, sqs.queueUrl);
+  closers.push(async () => remove());
   await sqs.create(stack.queues);
 
   const dynamo = await startDynamo(stack.tables, kept('dynamodb'));
@@ -184,29 +184,6 @@ async function start(
     close,
   };
 }
-
-/** The stack is built in this process, as `cdk synth` builds it, into a folder that goes with the cloud. */
-async function synthesize(
-  parameters: Parameters,
-  queueUrl: (name: string) => string,
-  closers: (() => Promise<void>)[],
-): Promise<StackSpec> {
-  // Loaded here only, as it takes more than a second: validating a file, say, does not need it.
-  const { App } = await import('aws-cdk-lib');
-  const { addStack } = await import('../cdk/synth.ts');
-  const outdir = mkdtempSync(join(tmpdir(), 'w2b-'));
-  closers.push(async () => rmSync(outdir, { recursive: true, force: true }));
-  const app = new App({ outdir, context: cdkContext(), analyticsReporting: false });
-  const stack = addStack(app, parameters);
-  app.synth();
-  return readStack(outdir, stack.stackName, queueUrl);
-}
-
-/** The feature flags of cdk.json, so that the local stack is the deployed one. */
-const cdkContext = (): Record<string, unknown> =>
-  z
-    .object({ context: z.record(z.string(), z.unknown()) })
-    .parse(JSON.parse(readFileSync(new URL('../cdk.json', import.meta.url), 'utf8'))).context;
 
 const brazeApps = (parameters: Parameters): [string, BrazeApp][] =>
   Object.entries(parameters.apps).flatMap(([name, app]): [string, BrazeApp][] =>
