@@ -42,10 +42,10 @@ const planDestination = (
 ): Promise<Plan> =>
   plan(
     {
-      parameters: cloud.parameters,
-      warehouse: dataApi(client, contextOf(cloud.parameters, destination).warehouse),
-      ledger: cloud.ledger,
-      runs: cloud.runs,
+      parameters: cloud.parameters(),
+      warehouse: dataApi(client, contextOf(cloud.parameters(), destination).warehouse),
+      ledger: cloud.ledger(),
+      runs: cloud.runs(),
       clock: cloud.clock,
     },
     destination,

@@ -19,7 +19,7 @@ export const runCommand = (options: CommandOptions): Promise<number> =>
     const results: { run: Run; rejections: readonly Rejection[] }[] = [];
     for (const destination of destinations) {
       const run = await runDestination(cloud, destination, options);
-      const rejections = await cloud.runs.rejections(run.run, MAX_REJECTIONS);
+      const rejections = await cloud.runs().rejections(run.run, MAX_REJECTIONS);
       results.push({ run, rejections });
       if (!options.json) process.stdout.write(runText(run, rejections));
     }
@@ -53,9 +53,9 @@ function showProgress(cloud: LocalCloud, destination: string, run: string): () =
   bar.start(0, 0, { rows: 0 });
   const update = async (): Promise<void> => {
     const [current, shards, settlements] = await Promise.all([
-      cloud.runs.get(destination, run),
-      cloud.runs.shards(run),
-      cloud.runs.settlements(run),
+      cloud.runs().get(destination, run),
+      cloud.runs().shards(run),
+      cloud.runs().settlements(run),
     ]);
     if (!current || isOver(current)) return;
     const totals = totalsOf(current, shards, settlements);

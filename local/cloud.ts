@@ -8,21 +8,20 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
-import { dynamoLedger, type Ledger } from '../shared/ledger/ledger.ts';
+import type { Ledger } from '../shared/ledger/ledger.ts';
 import type { BrazeApp, Parameters } from '../shared/parameters/schema.ts';
 import { isOver, type Run } from '../shared/runs/model.ts';
 import { closeStuckRun, type StartEvent } from '../shared/runs/start-run.ts';
-import { dynamoRuns, type RunStore } from '../shared/runs/store.ts';
+import type { RunStore } from '../shared/runs/store.ts';
 import { type Clock, systemClock } from '../shared/time.ts';
 import { type BrazeEmulator, startBrazeEmulator } from './braze/emulator.ts';
+import { type Deployment, deploy, type FunctionName } from './deployment.ts';
 import { startDynamo } from './dynamodb.ts';
-import { type Poller, startPoller } from './event-sources.ts';
-import { type Crash, type Functions, type Outcome, startFunctions } from './lambda/functions.ts';
-import { type Lock, lockFolder } from './lock.ts';
+import type { Crash, Outcome } from './lambda/functions.ts';
+import { lockFolder } from './lock.ts';
 import { type RedshiftDataApi, startRedshiftDataApi } from './redshift/index.ts';
 import { type SecretsManager, startSecretsManager } from './secrets-manager/index.ts';
 import { type LocalSqs, startSqs } from './sqs.ts';
-import { synthesize } from './synthesize.ts';
 import type { StackSpec } from './template.ts';
 
 export type LocalCloudOptions = {
@@ -31,31 +30,31 @@ export type LocalCloudOptions = {
   readonly dir?: string;
   /** Sends to this Braze in place of the emulators. */
   readonly brazeEndpoint?: string;
-  /** Secret values by name or ARN; keys that are not given are made up. */
+  /** Secret values by name or ARN; those that are not given are made up. */
   readonly secrets?: Readonly<Record<string, string>>;
   /** Takes each line that a function logs. */
-  readonly onLog?: (functionId: string, line: string) => void;
+  readonly onLog?: (functionName: string, line: string) => void;
   /** Takes how each invocation ended. */
-  readonly onOutcome?: (functionId: string, outcome: Outcome) => void;
-  /** Rows of a page of the Data API. */
+  readonly onOutcome?: (functionName: string, outcome: Outcome) => void;
+  /** Rows of a page of the Data API; 1000 unless given. */
   readonly pageRows?: number;
 };
-
-export type FunctionName = 'start-run' | 'extract-shard' | 'write-batch';
 
 export type LocalCloud = {
   readonly warehouse: RedshiftDataApi;
   readonly secrets: SecretsManager;
-  /** The emulated workspace of a Braze app; none when another Braze is used. */
-  readonly braze: (app?: string) => BrazeEmulator;
-  readonly runs: RunStore;
-  readonly ledger: Ledger;
   readonly sqs: LocalSqs;
-  readonly stack: StackSpec;
   readonly clock: Clock;
+  /** The emulated workspace of a Braze app, the first one unless named. @throws Error when another Braze is used. */
+  readonly braze: (app?: string) => BrazeEmulator;
+  readonly runs: () => RunStore;
+  readonly ledger: () => Ledger;
+  readonly stack: () => StackSpec;
   /** The parameters as the functions have them, with local endpoints. */
-  readonly parameters: Parameters;
-  /** Starts a run as its schedule does; returns its id. @throws Error when it was not started. */
+  readonly parameters: () => Parameters;
+  /** Deploys other parameters, as `cdk deploy` would; the state stays. */
+  readonly deploy: (parameters: Parameters) => Promise<void>;
+  /** Starts a run as its schedule does. Returns its id. @throws Error when it was not started. */
   readonly start: (event: StartEvent) => Promise<string>;
   /** Waits for a run's end. */
   readonly ended: (destination: string, run: string) => Promise<Run>;
@@ -68,60 +67,65 @@ export type LocalCloud = {
   readonly close: () => Promise<void>;
 };
 
+type Closer = () => Promise<void> | void;
+
 /** Starts the local cloud. @throws Error when the folder is in use or the stack does not synthesize. */
 export async function startLocalCloud(options: LocalCloudOptions): Promise<LocalCloud> {
-  const closers: (() => Promise<void>)[] = [];
-  const closing = async (): Promise<void> => {
-    for (const close of closers.splice(0).reverse()) await close();
+  const closers: Closer[] = [];
+  const close = async (): Promise<void> => {
+    for (const closer of closers.splice(0).reverse()) await closer();
   };
   try {
-    return await start(options, closers, closing);
+    return await start(options, closers, close);
   } catch (error) {
-    await closing();
+    await close();
     throw error;
   }
 }
 
-async function start(
-  options: LocalCloudOptions,
-  closers: (() => Promise<void>)[],
-  close: () => Promise<void>,
-): Promise<LocalCloud> {
-  const { dir } = options;
+async function start(options: LocalCloudOptions, closers: Closer[], close: () => Promise<void>): Promise<LocalCloud> {
+  const { dir, pageRows } = options;
   const kept = (name: string): string | undefined => (dir === undefined ? undefined : join(dir, name));
-  if (dir !== undefined) {
-    const lock: Lock = lockFolder(dir);
-    closers.push(async () => lock.release());
-  }
-  let functions: Functions | undefined;
-  const clock: Clock = { ...systemClock, now: () => functions?.now() ?? Date.now() };
+  if (dir !== undefined) closers.push(lockFolder(dir).release);
+  const clockOffset = new SharedArrayBuffer(8);
+  const offsetMs = new Float64Array(clockOffset);
+  const clock: Clock = { ...systemClock, now: () => Date.now() + (offsetMs[0] ?? 0) };
 
-  const warehouseDir = kept('warehouse');
-  const warehouse = await startRedshiftDataApi({
-    now: clock.now,
-    ...(warehouseDir === undefined ? {} : { dataDir: warehouseDir }),
-    ...(options.pageRows === undefined ? {} : { pageRows: options.pageRows }),
-  });
+  const warehouse = await startRedshiftDataApi({ now: clock.now, ...given({ dataDir: kept('warehouse'), pageRows }) });
   closers.push(warehouse.close);
-
-  const secretValues = secretsOf(options);
-  const secrets = await startSecretsManager({ secrets: secretValues, now: clock.now });
+  const secrets = await startSecretsManager({
+    secrets: secretsOf(options.parameters, options.secrets),
+    now: clock.now,
+  });
   closers.push(secrets.close);
-
-  const emulators = await startEmulators(options, secretValues, clock, kept);
-  for (const emulator of emulators.values()) closers.push(() => emulator.close());
-
-  const parameters = withEndpoints(options, emulators);
   const sqs = await startSqs();
   closers.push(sqs.close);
-  const { stack, remove } = await synthesize(parameters, sqs.queueUrl);
-  closers.push(async () => remove());
-  await sqs.create(stack.queues);
-
-  const dynamo = await startDynamo(stack.tables, kept('dynamodb'));
+  const dynamo = await startDynamo(kept('dynamodb'));
   closers.push(dynamo.close);
-  const started = startFunctions({
-    functions: stack.functions,
+
+  const emulators = new Map<string, BrazeEmulator>();
+  closers.push(async () => {
+    await Promise.all([...emulators.values()].map((emulator) => emulator.close()));
+  });
+  /** Each Braze app has a workspace of its own, from the first deployment that names it on. */
+  const withEndpoints = async (parameters: Parameters): Promise<Parameters> => {
+    const secretValues = secretsOf(parameters, options.secrets);
+    const apps = { ...parameters.apps };
+    for (const [name, app] of brazeApps(parameters)) {
+      if (options.brazeEndpoint === undefined && !emulators.has(name)) {
+        emulators.set(name, await startEmulator(app, secretValues, clock, kept(`braze-${name}.json`)));
+      }
+      apps[name] = { ...app, endpoint: options.brazeEndpoint ?? emulators.get(name)?.url ?? app.endpoint };
+    }
+    for (const [id, value] of Object.entries(secretValues)) secrets.set(id, value);
+    return { ...parameters, apps };
+  };
+
+  const deps = {
+    sqs,
+    dynamo,
+    clock,
+    clockOffset,
     endpoints: {
       AWS_ENDPOINT_URL_DYNAMODB: dynamo.url,
       AWS_ENDPOINT_URL_SQS: sqs.url,
@@ -129,61 +133,54 @@ async function start(
       AWS_ENDPOINT_URL_REDSHIFT_DATA: warehouse.url,
     },
     onLog: options.onLog ?? (() => undefined),
-  });
-  functions = started;
-  closers.push(started.close);
+    onOutcome: options.onOutcome ?? (() => undefined),
+  };
+  let deployment: Deployment = await deploy(deps, await withEndpoints(options.parameters));
+  closers.push(() => deployment.stop());
+  await closeInterrupted(deployment, clock);
 
-  const runs = dynamoRuns(dynamo.client, tableOf(stack, 'RUNS_TABLE'), clock);
-  const ledger = dynamoLedger(dynamo.client, tableOf(stack, 'LEDGER_TABLE'), clock);
-  await closeInterrupted(parameters, runs, clock);
-
-  const pollers = stack.eventSources.map((source): Poller => {
-    const spec = stack.queues.find(({ name }) => name === source.queueName);
-    if (!spec) throw new Error(`the stack has no queue '${source.queueName}'`);
-    return startPoller({
-      sqs: sqs.client,
-      functions: started,
-      source,
-      queueUrl: sqs.queueUrl(spec.name),
-      visibilitySeconds: spec.visibilitySeconds,
-      onOutcome: options.onOutcome ?? (() => undefined),
-    });
-  });
-  closers.push(async () => {
-    await Promise.all(pollers.map((poller) => poller.stop()));
-  });
-
-  const startByName = async (event: StartEvent): Promise<string> =>
-    startedRun(await started.invoke(functionId(stack, 'start-run'), event));
   const ended = async (destination: string, run: string): Promise<Run> => {
     for (;;) {
-      const current = await runs.get(destination, run);
+      const current = await deployment.runs.get(destination, run);
       if (current && isOver(current)) return current;
-      await sleep(30);
+      await sleep(20);
     }
   };
   return {
     warehouse,
     secrets,
-    braze: (app = Object.keys(parameters.apps).find((name) => parameters.apps[name]?.type === 'braze') ?? '') => {
-      const emulator = emulators.get(app);
-      if (!emulator) throw new Error(`there is no emulated Braze app '${app}'`);
+    sqs,
+    clock,
+    braze: (app) => {
+      const emulator = app === undefined ? [...emulators.values()][0] : emulators.get(app);
+      if (!emulator) throw new Error(`there is no emulated Braze app '${app ?? ''}'`);
       return emulator;
     },
-    runs,
-    ledger,
-    sqs,
-    stack,
-    clock,
-    parameters,
-    start: startByName,
+    runs: () => deployment.runs,
+    ledger: () => deployment.ledger,
+    stack: () => deployment.stack,
+    parameters: () => deployment.parameters,
+    deploy: async (parameters) => {
+      const next = await withEndpoints(parameters);
+      await deployment.stop();
+      deployment = await deploy(deps, next);
+    },
+    start: (event) => deployment.start(event),
     ended,
-    run: async (event) => ended(event.destination, await startByName(event)),
-    crashNext: (name, crash) => started.crashNext(functionId(stack, name), crash),
-    advance: started.advance,
+    run: async (event) => ended(event.destination, await deployment.start(event)),
+    crashNext: (name, crash) => deployment.crashNext(name, crash),
+    advance: (ms) => {
+      offsetMs[0] = (offsetMs[0] ?? 0) + ms;
+    },
     close,
   };
 }
+
+/** The members that have a value: an option that is not given must be absent. */
+const given = <T extends Record<string, unknown>>(members: T) =>
+  Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined)) as {
+    [K in keyof T]?: Exclude<T[K], undefined>;
+  };
 
 const brazeApps = (parameters: Parameters): [string, BrazeApp][] =>
   Object.entries(parameters.apps).flatMap(([name, app]): [string, BrazeApp][] =>
@@ -191,87 +188,38 @@ const brazeApps = (parameters: Parameters): [string, BrazeApp][] =>
   );
 
 /** Secrets that nobody gave a value for get one: locally, any key will do. */
-function secretsOf({ parameters, secrets = {} }: LocalCloudOptions): Record<string, string> {
+function secretsOf(parameters: Parameters, values: Readonly<Record<string, string>> = {}): Record<string, string> {
   const made: Record<string, string> = {};
   for (const app of Object.values(parameters.apps)) {
     const id = app.type === 'braze' ? app.apiKeySecret : app.secret;
     if (id !== undefined) made[id] = app.type === 'braze' ? 'local-api-key' : '{"username":"local","password":"local"}';
   }
-  return { ...made, ...secrets };
+  return { ...made, ...values };
 }
 
-async function startEmulators(
-  { parameters, brazeEndpoint }: LocalCloudOptions,
+const startEmulator = (
+  app: BrazeApp,
   secrets: Readonly<Record<string, string>>,
   clock: Clock,
-  kept: (name: string) => string | undefined,
-): Promise<Map<string, BrazeEmulator>> {
-  const emulators = new Map<string, BrazeEmulator>();
-  if (brazeEndpoint !== undefined) return emulators;
-  for (const [name, app] of brazeApps(parameters)) {
-    const statePath = kept(`braze-${name}.json`);
-    const key = apiKeyText(secrets[app.apiKeySecret] ?? '');
-    emulators.set(
-      name,
-      await startBrazeEmulator({ keys: [{ key }], now: clock.now, ...(statePath === undefined ? {} : { statePath }) }),
-    );
-  }
-  return emulators;
-}
+  statePath: string | undefined,
+): Promise<BrazeEmulator> =>
+  startBrazeEmulator({
+    keys: [{ key: apiKeyText(secrets[app.apiKeySecret] ?? '') }],
+    now: clock.now,
+    ...given({ statePath }),
+  });
 
 const apiKeyText = (secret: string): string =>
   secret.trim().startsWith('{') ? z.object({ apiKey: z.string() }).parse(JSON.parse(secret)).apiKey : secret.trim();
 
-function withEndpoints(
-  { parameters, brazeEndpoint }: LocalCloudOptions,
-  emulators: ReadonlyMap<string, BrazeEmulator>,
-): Parameters {
-  const apps = Object.entries(parameters.apps).map(([name, app]) =>
-    app.type === 'braze'
-      ? [name, { ...app, endpoint: brazeEndpoint ?? emulators.get(name)?.url ?? app.endpoint }]
-      : [name, app],
-  );
-  return { ...parameters, apps: Object.fromEntries(apps) };
-}
-
-/** The table that the functions know by an environment variable. */
-function tableOf(stack: StackSpec, variable: string): string {
-  const table = stack.functions.map(({ environment }) => environment[variable]).find((name) => name !== undefined);
-  if (table === undefined) throw new Error(`no function of the stack has ${variable}`);
-  return table;
-}
-
-/** Functions are told apart by what they are given: only a writer has a Braze app, only a reader all batch queues. */
-function functionId(stack: StackSpec, name: FunctionName): string {
-  const fits = (environment: Readonly<Record<string, string>>): boolean => {
-    if (name === 'write-batch') return 'BRAZE_APP' in environment;
-    if (name === 'extract-shard') return 'BATCH_QUEUE_URLS' in environment;
-    return 'EXTRACT_QUEUE_URL' in environment && !('LEDGER_TABLE' in environment);
-  };
-  const spec = stack.functions.find(({ environment }) => fits(environment));
-  if (!spec) throw new Error(`the stack has no function ${name}`);
-  return spec.id;
-}
-
-const Started = z.object({ started: z.boolean(), run: z.string().optional(), because: z.string().optional() });
-
-function startedRun(outcome: Outcome): string {
-  if (outcome.kind === 'threw') throw new Error(outcome.error);
-  if (outcome.kind === 'died') throw new Error(`start-run died: ${outcome.because}`);
-  const { started, run, because } = Started.parse(outcome.result);
-  if (!started || run === undefined) throw new Error(`the run was not started: ${because}`);
-  return run;
-}
-
 /** No function is alive and no message is left when the cloud starts: an open run has ended with the last one. */
-async function closeInterrupted(parameters: Parameters, runs: RunStore, clock: Clock): Promise<void> {
+async function closeInterrupted({ parameters, runs }: Deployment, clock: Clock): Promise<void> {
+  const deps = { runs, clock, log: SILENT, metrics: { add: () => undefined }, stuckAfterMs: 0 };
   for (const destination of Object.keys(parameters.destinations)) {
-    const { open, openedAt } = await runs.state(destination);
+    const { open, openedAt = 0 } = await runs.state(destination);
     if (open === undefined) continue;
-    const quiet = { log: silent, metrics: { add: () => undefined } };
-    if (await closeStuckRun({ runs, clock, ...quiet, stuckAfterMs: 0 }, destination, open, openedAt ?? 0))
-      await runs.free(destination, open);
+    if (await closeStuckRun(deps, destination, open, openedAt)) await runs.free(destination, open);
   }
 }
 
-const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
+const SILENT = { info: () => undefined, warn: () => undefined, error: () => undefined };

@@ -12,11 +12,13 @@ export const LOCAL_CREDENTIALS = { accessKeyId: 'local', secretAccessKey: 'local
 export type LocalDynamo = {
   readonly url: string;
   readonly client: DynamoDBDocumentClient;
+  /** Creates the tables that are missing. */
+  readonly create: (tables: readonly Table[]) => Promise<void>;
   readonly close: () => Promise<void>;
 };
 
-/** Starts DynamoDB and creates the tables that are missing. @throws Error when the folder is in use. */
-export async function startDynamo(tables: readonly Table[], path?: string): Promise<LocalDynamo> {
+/** Starts DynamoDB. @throws Error when the folder is in use. */
+export async function startDynamo(path?: string): Promise<LocalDynamo> {
   if (path !== undefined) mkdirSync(path, { recursive: true });
   const server = dynalite({ createTableMs: 0, ...(path === undefined ? {} : { path }) });
   await new Promise<void>((resolve, reject) => {
@@ -27,15 +29,10 @@ export async function startDynamo(tables: readonly Table[], path?: string): Prom
   const url = `http://127.0.0.1:${port}`;
   const raw = new DynamoDBClient({ endpoint: url, region: REGION, credentials: LOCAL_CREDENTIALS, maxAttempts: 3 });
   const client = DynamoDBDocumentClient.from(raw, { marshallOptions: { removeUndefinedValues: true } });
-  const { TableNames = [] } = await raw.send(new ListTablesCommand({}));
-  for (const table of tables.filter(({ name }) => !TableNames.includes(name))) {
-    await raw.send(new CreateTableCommand(tableInput(table)));
-    while ((await raw.send(new DescribeTableCommand({ TableName: table.name }))).Table?.TableStatus !== 'ACTIVE')
-      await sleep(2);
-  }
   return {
     url,
     client,
+    create: (tables) => create(raw, tables),
     close: async () => {
       client.destroy();
       raw.destroy();
@@ -43,6 +40,16 @@ export async function startDynamo(tables: readonly Table[], path?: string): Prom
       await new Promise<void>((resolve) => server.close(() => resolve()));
     },
   };
+}
+
+async function create(client: DynamoDBClient, tables: readonly Table[]): Promise<void> {
+  const { TableNames = [] } = await client.send(new ListTablesCommand({}));
+  for (const table of tables.filter(({ name }) => !TableNames.includes(name))) {
+    await client.send(new CreateTableCommand(tableInput(table)));
+    while ((await client.send(new DescribeTableCommand({ TableName: table.name }))).Table?.TableStatus !== 'ACTIVE') {
+      await sleep(2);
+    }
+  }
 }
 
 const tableInput = (table: Table) => ({

@@ -25,8 +25,6 @@ export type Functions = {
   readonly crashNext: (id: string, crash: Crash) => void;
   /** Lets the clocks of all functions run ahead. */
   readonly advance: (ms: number) => void;
-  /** The clock as the functions see it, epoch ms. */
-  readonly now: () => number;
   readonly close: () => Promise<void>;
 };
 
@@ -34,6 +32,8 @@ export type FunctionsOptions = {
   readonly functions: readonly FunctionSpec[];
   /** Endpoints of the AWS services, as the SDK's environment variables. */
   readonly endpoints: Readonly<Record<string, string>>;
+  /** By how far the clocks run ahead, in ms: one number, shared with the threads. */
+  readonly clockOffset: SharedArrayBuffer;
   /** Takes each line that a function logs. */
   readonly onLog: (functionId: string, line: string) => void;
 };
@@ -46,13 +46,12 @@ const Answer = z.object({
 });
 
 /** Returns the functions of a stack, none of them started yet. */
-export function startFunctions({ functions, endpoints, onLog }: FunctionsOptions): Functions {
+export function startFunctions({ functions, endpoints, clockOffset, onLog }: FunctionsOptions): Functions {
   const specById = new Map(functions.map((spec) => [spec.id, spec]));
   const idle = new Map<string, Worker[]>();
   const all = new Set<Worker>();
   const crashes = new Map<string, Crash>();
-  const clock = new SharedArrayBuffer(8);
-  const offsetMs = new Float64Array(clock);
+  const offsetMs = new Float64Array(clockOffset);
 
   const start = (spec: FunctionSpec): Worker => {
     const [file = '', handler = ''] = spec.handler.split('.');
@@ -62,7 +61,7 @@ export function startFunctions({ functions, endpoints, onLog }: FunctionsOptions
       workerData: {
         module: pathToFileURL(join(spec.code, `${file}.mjs`)).href,
         handler,
-        clock,
+        clock: clockOffset,
         name: spec.id,
         memoryMb: spec.memoryMb,
       },
@@ -95,7 +94,6 @@ export function startFunctions({ functions, endpoints, onLog }: FunctionsOptions
     advance: (ms) => {
       offsetMs[0] = (offsetMs[0] ?? 0) + ms;
     },
-    now: () => Date.now() + (offsetMs[0] ?? 0),
     close: async () => {
       await Promise.all([...all].map((worker) => worker.terminate()));
     },
