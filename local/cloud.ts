@@ -17,6 +17,7 @@ import { type Clock, systemClock } from '../shared/time.ts';
 import { type BrazeEmulator, startBrazeEmulator } from './braze/emulator.ts';
 import { type Deployment, deploy, type FunctionName } from './deployment.ts';
 import { startDynamo } from './dynamodb.ts';
+import type { Poller } from './event-sources.ts';
 import type { Crash, Outcome } from './lambda/functions.ts';
 import { lockFolder } from './lock.ts';
 import { type RedshiftDataApi, startRedshiftDataApi } from './redshift/index.ts';
@@ -121,6 +122,7 @@ async function start(options: LocalCloudOptions, closers: Closer[], close: () =>
     return { ...parameters, apps };
   };
 
+  const pollers = new Map<string, Poller>();
   const deps = {
     sqs,
     dynamo,
@@ -134,9 +136,13 @@ async function start(options: LocalCloudOptions, closers: Closer[], close: () =>
     },
     onLog: options.onLog ?? (() => undefined),
     onOutcome: options.onOutcome ?? (() => undefined),
+    pollers,
   };
   let deployment: Deployment = await deploy(deps, await withEndpoints(options.parameters));
   closers.push(() => deployment.stop());
+  closers.push(async () => {
+    await Promise.all([...pollers.values()].map((poller) => poller.stop()));
+  });
   await closeInterrupted(deployment, clock);
 
   const ended = async (destination: string, run: string): Promise<Run> => {
@@ -162,8 +168,9 @@ async function start(options: LocalCloudOptions, closers: Closer[], close: () =>
     parameters: () => deployment.parameters,
     deploy: async (parameters) => {
       const next = await withEndpoints(parameters);
-      await deployment.stop();
+      const former = deployment;
       deployment = await deploy(deps, next);
+      await former.stop();
     },
     start: (event) => deployment.start(event),
     ended,

@@ -9,11 +9,11 @@ import type { StartEvent } from '../shared/runs/start-run.ts';
 import { dynamoRuns, type RunStore } from '../shared/runs/store.ts';
 import type { Clock } from '../shared/time.ts';
 import type { LocalDynamo } from './dynamodb.ts';
-import { startPoller } from './event-sources.ts';
+import { type Poller, startPoller } from './event-sources.ts';
 import { type Crash, type Functions, type Outcome, startFunctions } from './lambda/functions.ts';
 import type { LocalSqs } from './sqs.ts';
 import { synthesize } from './synthesize.ts';
-import type { FunctionSpec, StackSpec } from './template.ts';
+import type { EventSource, FunctionSpec, StackSpec } from './template.ts';
 
 export type FunctionName = 'start-run' | 'extract-shard' | 'write-batch';
 
@@ -25,7 +25,7 @@ export type Deployment = {
   /** Invokes start-run as a schedule does. Returns the run's id. @throws Error when it was not started. */
   readonly start: (event: StartEvent) => Promise<string>;
   readonly crashNext: (name: FunctionName, crash: Crash) => void;
-  /** Lets running invocations end, then stops. */
+  /** Ends the functions: none of their invocations is running any more. */
   readonly stop: () => Promise<void>;
 };
 
@@ -39,6 +39,8 @@ export type DeploymentDeps = {
   readonly clockOffset: SharedArrayBuffer;
   readonly onLog: (functionName: string, line: string) => void;
   readonly onOutcome: (functionName: string, outcome: Outcome) => void;
+  /** Pollers by queue: they outlive a deployment, as a poll that is cut off may take a message with it. */
+  readonly pollers: Map<string, Poller>;
 };
 
 /** Synthesizes the parameters' stack and sets it going. @throws Error when it does not synthesize. */
@@ -53,7 +55,7 @@ export async function deploy(deps: DeploymentDeps, parameters: Parameters): Prom
     clockOffset: deps.clockOffset,
     onLog: (id, line) => deps.onLog(nameById.get(id) ?? id, line),
   });
-  const pollers = startPollers(deps, stack, functions, nameById);
+  for (const source of stack.eventSources) await feed(deps, stack, functions, source, nameById);
   const idOf = (name: FunctionName): string => {
     const spec = stack.functions.find((each) => nameOf(each) === name);
     if (!spec) throw new Error(`the stack has no function ${name}`);
@@ -67,31 +69,31 @@ export async function deploy(deps: DeploymentDeps, parameters: Parameters): Prom
     start: async (event) => startedRun(await functions.invoke(idOf('start-run'), event)),
     crashNext: (name, crash) => functions.crashNext(idOf(name), crash),
     stop: async () => {
-      await Promise.all(pollers.map((poller) => poller.stop()));
       await functions.close();
       remove();
     },
   };
 }
 
-const startPollers = (
+async function feed(
   deps: DeploymentDeps,
   stack: StackSpec,
   functions: Functions,
+  source: EventSource,
   nameById: ReadonlyMap<string, string>,
-) =>
-  stack.eventSources.map((source) => {
-    const queue = stack.queues.find(({ name }) => name === source.queueName);
-    if (!queue) throw new Error(`the stack has no queue '${source.queueName}'`);
-    return startPoller({
-      sqs: deps.sqs.client,
-      functions,
-      source,
-      queueUrl: deps.sqs.queueUrl(queue.name),
-      visibilitySeconds: queue.visibilitySeconds,
-      onOutcome: (id, outcome) => deps.onOutcome(nameById.get(id) ?? id, outcome),
-    });
-  });
+): Promise<void> {
+  const queue = stack.queues.find(({ name }) => name === source.queueName);
+  if (!queue) throw new Error(`the stack has no queue '${source.queueName}'`);
+  const known = deps.pollers.get(queue.name);
+  if (known) return known.retarget({ functions, source });
+  const options = {
+    sqs: deps.sqs.client,
+    queueUrl: deps.sqs.queueUrl(queue.name),
+    visibilitySeconds: queue.visibilitySeconds,
+    onOutcome: (id: string, outcome: Outcome) => deps.onOutcome(nameById.get(id) ?? id, outcome),
+  };
+  deps.pollers.set(queue.name, startPoller(options, { functions, source }));
+}
 
 /** Functions are told apart by what they are given: only a writer has a Braze app, only a reader all batch queues. */
 function nameOf({ environment }: FunctionSpec): FunctionName {

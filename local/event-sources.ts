@@ -16,12 +16,17 @@ import { z } from 'zod';
 import type { Functions, Outcome } from './lambda/functions.ts';
 import { type EventSource, REGION } from './template.ts';
 
-export type Poller = { readonly stop: () => Promise<void> };
+export type Target = { readonly functions: Functions; readonly source: EventSource };
+
+export type Poller = {
+  /** Invokes other functions from the next message on. Returns when the invocations of the former ones have ended. */
+  readonly retarget: (target: Target) => Promise<void>;
+  /** Stops receiving, and returns when the running invocations have ended. */
+  readonly stop: () => Promise<void>;
+};
 
 export type PollerOptions = {
   readonly sqs: SQSClient;
-  readonly functions: Functions;
-  readonly source: EventSource;
   readonly queueUrl: string;
   readonly visibilitySeconds: number;
   readonly onOutcome: (functionId: string, outcome: Outcome) => void;
@@ -30,24 +35,29 @@ export type PollerOptions = {
 const BatchResponse = z.object({ batchItemFailures: z.array(z.object({ itemIdentifier: z.string() })) });
 
 /** Starts to poll a queue for a function, at most `maxConcurrency` invocations at once. */
-export function startPoller(options: PollerOptions): Poller {
+export function startPoller(options: PollerOptions, first: Target): Poller {
+  let target = first;
   const stopping = new AbortController();
   const running = new Set<Promise<void>>();
   const loop = async (): Promise<void> => {
     while (!stopping.signal.aborted) {
-      if (running.size >= options.source.maxConcurrency) {
+      if (running.size >= target.source.maxConcurrency) {
         await Promise.race(running);
         continue;
       }
-      const messages = await receive(options, stopping.signal);
+      const messages = await receive(options, target.source, stopping.signal);
       if (messages.length === 0) continue;
-      const invocation = work(options, messages).finally(() => running.delete(invocation));
+      const invocation = work(options, target, messages).finally(() => running.delete(invocation));
       running.add(invocation);
     }
     await Promise.allSettled(running);
   };
   const done = loop();
   return {
+    retarget: async (next) => {
+      target = next;
+      await Promise.allSettled(running);
+    },
     stop: async () => {
       stopping.abort();
       await done;
@@ -55,7 +65,7 @@ export function startPoller(options: PollerOptions): Poller {
   };
 }
 
-async function receive({ sqs, source, queueUrl }: PollerOptions, signal: AbortSignal): Promise<Message[]> {
+async function receive({ sqs, queueUrl }: PollerOptions, source: EventSource, signal: AbortSignal): Promise<Message[]> {
   try {
     const command = new ReceiveMessageCommand({
       QueueUrl: queueUrl,
@@ -70,8 +80,12 @@ async function receive({ sqs, source, queueUrl }: PollerOptions, signal: AbortSi
   }
 }
 
-async function work(options: PollerOptions, messages: readonly Message[]): Promise<void> {
-  const { functions, source, sqs, queueUrl } = options;
+async function work(
+  options: PollerOptions,
+  { functions, source }: Target,
+  messages: readonly Message[],
+): Promise<void> {
+  const { sqs, queueUrl } = options;
   const outcome = await functions.invoke(source.functionId, event(source, messages));
   options.onOutcome(source.functionId, outcome);
   const failed = failures(outcome, source, messages);
