@@ -335,6 +335,7 @@ describe('custom attributes', () => {
     ['2026-09-15T10:20:30Z', '2026-09-15T10:20:30.000Z'],
     ['2026-09-15T10:20:30.123456+02:00', '2026-09-15T08:20:30.123Z'],
     ['2026-09-15T23:30:00-0130', '2026-09-16T01:00:00.000Z'],
+    ['2026-09-15T23:59:59Z', '2026-09-15T23:59:59.000Z'],
     ['2026-09-15T10:20', '2026-09-15T10:20:00.000Z'],
     ['2026-09-15T10:20:30:456Z', '2026-09-15T10:20:30.456Z'],
     ['2026-09-15T10:20:30', '2026-09-15T10:20:30.000Z'],
@@ -355,6 +356,8 @@ describe('custom attributes', () => {
     '2026-02-29',
     '2026-13-01',
     '2026-09-15T24:00:00Z',
+    '2026-09-15T10:60:00Z',
+    '2026-09-15T10:20:60Z',
     '2026-09-15 10:20',
     '2026-09-15T10:20:30+99:00',
     '3001-01-01',
@@ -535,6 +538,9 @@ describe('custom attributes', () => {
   test.each([
     ['boolean', 'T', true],
     ['boolean', 0, false],
+    ['boolean', 'f', false],
+    ['boolean', '1', true],
+    ['string', { a: 1 }, 'before'],
     ['boolean', 'maybe', 'before'],
     ['number', '12.5', 12.5],
     ['number', '', 'before'],
@@ -549,6 +555,7 @@ describe('custom attributes', () => {
     await braze.set({ x: 'before' });
     braze.settings.forcedTypes = { x: type };
     expect((await braze.set({ x: value }))?.customAttributes).toEqual({ x: expected });
+    expect(braze.dataPoints()).toBe(expected === 'before' ? 1 : 2);
     expect(braze.violations()).toEqual([]);
   });
 });

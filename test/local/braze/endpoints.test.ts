@@ -27,13 +27,22 @@ describe('/users/delete', () => {
     expect((await braze.post('/users/delete', body)).status).toBe(200);
   });
 
-  test.each([[{}], [{ external_ids: [] }], [{ external_ids: 'a' }], [{ external_ids: [1] }], [{ external_ids: [''] }]])(
-    '47: %j is a bad request',
-    async (body) => {
-      const braze = await startBraze();
-      expect((await braze.post('/users/delete', body)).status).toBe(400);
-    },
-  );
+  test.each([
+    [{}],
+    [{ external_ids: [] }],
+    [{ external_ids: 'a' }],
+    [{ external_ids: [1] }],
+    [{ external_ids: [''] }],
+    [{ braze_ids: [''] }],
+    [{ braze_ids: [7] }],
+    [{ user_aliases: ['a'] }],
+    [{ email_addresses: ['a@b.co'] }],
+    [{ email_addresses: [{ email: 'a@b.co', prioritization: ['newest'] }] }],
+    [{ phone_numbers: [{ phone: '12' }] }],
+  ])('47: %j is a bad request', async (body) => {
+    const braze = await startBraze();
+    expect((await braze.post('/users/delete', body)).status).toBe(400);
+  });
 
   test.each([
     ['sent', 3],

@@ -158,6 +158,7 @@ describe('paths, keys and bodies', () => {
       'Content-Encoding': 'gzip',
     });
     expect(reply.status).toBe(201);
+    expect((await braze.track(ok)).status).toBe(201);
   });
 
   test.each([413, 400] as const)(

@@ -198,6 +198,8 @@ describe('the emulator as an object', () => {
     const [user] = braze.users();
     Object.assign(user?.customAttributes ?? {}, { tags: 'changed' });
     braze.requests().pop();
+    Object.assign(Object(braze.requests()[0]?.body), { attributes: 'changed' });
+    expect(braze.requests()[0]?.body).toEqual({ attributes: [{ external_id: 'u', tags: ['a'] }] });
     expect(braze.user('u')?.customAttributes).toEqual({ tags: ['a'] });
     expect(braze.requests()).toHaveLength(1);
   });

@@ -38,12 +38,33 @@ describe('asynchronous applying', () => {
     expect(braze.user('b')?.customAttributes).toEqual({ plan: 'new' });
   });
 
+  test('51: reordering holds for requests of the same instant', async () => {
+    const braze = await startBraze({ applyDelayMs: 100, reorderOverlapping: true, strict: false });
+    await braze.track({ external_id: 'a', plan: 'old' });
+    await braze.track({ external_id: 'a', plan: 'new' });
+    braze.settle();
+    expect(braze.user('a')?.customAttributes).toEqual({ plan: 'old' });
+  });
+
   test('51: without reordering the newer value stays', async () => {
     const braze = await startBraze({ applyDelayMs: 100, strict: false });
     await braze.track({ external_id: 'a', plan: 'old' });
     await braze.track({ external_id: 'a', plan: 'new' });
     braze.clock.advance(100);
     expect(braze.user('a')?.customAttributes).toEqual({ plan: 'new' });
+  });
+
+  test('51: what is due sooner is applied sooner, whatever came first', async () => {
+    const braze = await startBraze({ deleteDelayMs: 1000 });
+    braze.putUser({ externalId: 'a' });
+    await braze.post('/users/delete', { external_ids: ['a'] });
+    braze.settings.applyDelayMs = 10;
+    await braze.track({ external_id: 'b' });
+    await braze.track({ external_id: 'c' });
+    braze.clock.advance(10);
+    expect(braze.users().map(({ externalId }) => externalId)).toEqual(['a', 'b', 'c']);
+    braze.clock.advance(990);
+    expect(braze.users().map(({ externalId }) => externalId)).toEqual(['b', 'c']);
   });
 
   test('51: a deletion does not overtake the update before it', async () => {
@@ -176,9 +197,14 @@ describe('rate limits', () => {
       limitHeaders(await braze.post(path, body, headers))['x-ratelimit-limit'];
     expect(await told('/users/track', {})).toBe('3000');
     expect(await told('/users/track', {}, { Authorization: 'Bearer no' })).toBe('3000');
+    expect(await told('/users/track/bulk', {})).toBe('50');
+    expect(await told('/users/track/sync', {})).toBe('500');
     expect(await told('/users/delete', {}, { 'Content-Type': 'text/plain' })).toBe('20000');
+    expect(await told('/v2/subscription/status/set', {})).toBe('5000');
     expect(await told('/users/export/ids', '{')).toBe('250');
     expect(await told('/elsewhere', {})).toBe('250000');
+    braze.settings.raisedExportLimit = true;
+    expect(await told('/users/export/ids', { external_ids: ['a'], fields_to_export: ['email'] })).toBe('40');
   });
 
   test('54: windows are aligned to the clock and do not roll', async () => {
