@@ -225,7 +225,7 @@ async function closeInterrupted({ parameters, runs }: Deployment, clock: Clock):
   for (const destination of Object.keys(parameters.destinations)) {
     const { open, openedAt = 0 } = await runs.state(destination);
     if (open === undefined) continue;
-    if (await closeStuckRun(deps, destination, open, openedAt)) await runs.free(destination, open);
+    if ((await closeStuckRun(deps, destination, open, openedAt)) !== undefined) await runs.free(destination, open);
   }
 }
 

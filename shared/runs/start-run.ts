@@ -7,7 +7,7 @@ import { z } from 'zod';
 import { FatalError } from '../errors.ts';
 import type { Parameters } from '../parameters/schema.ts';
 import { HOUR_MS, SECOND_MS } from '../time.ts';
-import { type CloseDeps, close } from './close.ts';
+import { type CloseDeps, close, OPEN } from './close.ts';
 import { contextOf, type DestinationContext } from './context.ts';
 import { messageText } from './messages.ts';
 import { isOver, type Run } from './model.ts';
@@ -67,46 +67,55 @@ type Opened =
   | { readonly started: true; readonly run: string; readonly lastClosedAt: number }
   | (StartOutcome & { started: false });
 
+/** A run may be opened or freed by others between reading the state and writing it: then it is read again. */
+const LOOKS = 3;
+
 async function openRun(deps: StartDeps, context: DestinationContext, execution: string): Promise<Opened> {
   const run = runId(deps.clock.now());
-  const state = await deps.runs.state(context.name);
-  const { lastClosedAt } = state;
-  if (state.open === undefined) {
-    if (await deps.runs.open(context.name, run, execution)) return { started: true, run, lastClosedAt };
-    return { started: false, because: 'a run of this destination has just been opened', run: undefined };
+  let open: string | undefined;
+  for (let look = 1; look <= LOOKS; look++) {
+    const state = await deps.runs.state(context.name);
+    const { lastClosedAt } = state;
+    open = state.open;
+    if (open === undefined) {
+      if (await deps.runs.open(context.name, run, execution)) return { started: true, run, lastClosedAt };
+      continue;
+    }
+    if (state.execution === execution) return { started: true, run: open, lastClosedAt };
+    const endedAt = await closeStuckRun(deps, context.name, open, state.openedAt ?? 0);
+    if (endedAt === undefined) break;
+    if (await deps.runs.open(context.name, run, execution, open)) {
+      return { started: true, run, lastClosedAt: Math.max(lastClosedAt, endedAt) };
+    }
   }
-  if (state.execution === execution) return { started: true, run: state.open, lastClosedAt };
-  if (await closeStuckRun(deps, context.name, state.open, state.openedAt ?? 0)) {
-    if (await deps.runs.open(context.name, run, execution, state.open)) return { started: true, run, lastClosedAt };
-  }
-  return { started: false, because: 'a run of this destination is open', run: state.open };
+  return { started: false, because: 'a run of this destination is open', run: open };
 }
 
-/** Ends a run that has made no progress for `stuckAfterMs`. Returns whether the destination may be taken over from it. */
+/**
+ * Ends a run that has made no progress for `stuckAfterMs`. Returns when it ended, epoch ms, or undefined while it is
+ * still under way; the destination may be taken over from a run that has ended.
+ */
 export async function closeStuckRun(
   deps: CloseDeps & Pick<StartDeps, 'stuckAfterMs'>,
   destination: string,
   runId: string,
   openedAt: number,
-): Promise<boolean> {
+): Promise<number | undefined> {
   const run = await deps.runs.get(destination, runId);
   const silentSince = deps.clock.now() - deps.stuckAfterMs;
-  if (!run) return openedAt <= silentSince;
-  if (isOver(run)) return true;
+  if (!run) return openedAt <= silentSince ? openedAt : undefined;
+  if (isOver(run)) return run.endedAt ?? run.startedAt;
   const [shards, settlements] = await Promise.all([deps.runs.shards(runId), deps.runs.settlements(runId)]);
-  const lastMove = Math.max(
-    run.startedAt,
-    ...shards.map((shard) => shard.movedAt),
-    ...settlements.map((item) => item.settledAt),
-  );
-  if (lastMove > silentSince) return false;
-  const error = {
+  const moves = [...shards.map((shard) => shard.movedAt), ...settlements.map((item) => item.settledAt)];
+  const lastMove = Math.max(run.startedAt, ...moves);
+  if (lastMove > silentSince) return undefined;
+  const error = run.error ?? {
     found: `the run made no progress since ${new Date(lastMove).toISOString()}: its messages are lost`,
     next: 'Look at the dead-letter queues. The next run finds and sends what this one did not.',
   };
-  await deps.runs.change(run, { status: 'failing', error: run.error ?? error }, { status: ['running', 'failing'] });
-  await close(deps, { ...run, status: 'failing', error: run.error ?? error }, shards, settlements);
-  return true;
+  await deps.runs.change(run, { status: 'failing', error }, { status: OPEN });
+  await close(deps, { ...run, status: 'failing', error }, shards, settlements);
+  return deps.clock.now();
 }
 
 /** Sorts by time; unique among starts of one millisecond. */
