@@ -1,6 +1,6 @@
 /** What the commands are given, checked before anything starts. */
 import { readFileSync } from 'node:fs';
-import { z } from 'zod';
+import * as z from 'zod';
 import { ParametersError, readParameters } from '../shared/parameters/read.ts';
 import type { Parameters } from '../shared/parameters/schema.ts';
 

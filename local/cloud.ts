@@ -7,7 +7,7 @@
  */
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Ledger } from '../shared/ledger/ledger.ts';
 import type { BrazeApp, Parameters } from '../shared/parameters/schema.ts';
 import { isOver, type Run } from '../shared/runs/model.ts';

@@ -2,7 +2,7 @@
  * A stack in the local cloud: its functions and what feeds them. A new deployment takes over tables and queues from the
  * last one, as `cdk deploy` does.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import { dynamoLedger, type Ledger } from '../shared/ledger/ledger.ts';
 import type { Parameters } from '../shared/parameters/schema.ts';
 import type { StartEvent } from '../shared/runs/start-run.ts';

@@ -12,7 +12,7 @@ import {
   ReceiveMessageCommand,
   type SQSClient,
 } from '@aws-sdk/client-sqs';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Functions, Outcome } from './lambda/functions.ts';
 import { type EventSource, REGION } from './template.ts';
 

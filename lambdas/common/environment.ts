@@ -2,7 +2,7 @@
  * The environment variables of each function, as one schema each: the stack must set exactly these (a missing one does
  * not compile), and the handler parses them when it starts.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 
 const Common = z.object({ ENVIRONMENT: z.string().min(1), RUNS_TABLE: z.string().min(1) });
 

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { RedshiftDataClient } from '@aws-sdk/client-redshift-data';
 import { SQSClient } from '@aws-sdk/client-sqs';
-import { z } from 'zod';
+import * as z from 'zod';
 import { dynamoLedger } from '../../shared/ledger/ledger.ts';
 import { extractStep } from '../../shared/runs/extract-step.ts';
 import { ExtractMessage } from '../../shared/runs/messages.ts';

@@ -6,7 +6,7 @@
  * 'CancelStatement'.
  */
 import { createHmac, randomBytes } from 'node:crypto';
-import { z } from 'zod';
+import * as z from 'zod';
 import { JsonText, parseInput } from '../aws-json.ts';
 import { exceptionOf, type FaultPlan, type OperationName } from './faults.ts';
 import { tokenize } from './sql.ts';

@@ -8,7 +8,7 @@
  * Source: AWS Secrets Manager API Reference, 'GetSecretValue'; User Guide, 'Secrets Manager secret'.
  */
 import { createHash, randomUUID } from 'node:crypto';
-import { z } from 'zod';
+import * as z from 'zod';
 import { AwsError, parseInput, startAwsJson } from '../aws-json.ts';
 
 const ARN_PREFIX = 'arn:aws:secretsmanager:us-east-1:000000000000:secret:';

@@ -5,7 +5,7 @@
  * shown to people but never decides anything. What cannot be understood is retried or split, never taken for a success.
  * Source: Braze, 'API errors and responses' and 'POST: Create and update users'.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import { DAY_MS, HOUR_MS, SECOND_MS } from '../time.ts';
 
 /** An HTTP answer; header names in lower case. */

@@ -1,5 +1,5 @@
 /** Asks Braze which users it has. Source: Braze, 'POST: Export user profile by identifier'. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { type HttpAnswer, type NoAnswer, type Verdict, verdictOf } from './answers.ts';
 import { type DeliverDeps, request, type Tally } from './deliver.ts';
 import { lookupBody } from './requests.ts';

@@ -14,7 +14,7 @@ import {
   QueryCommand,
   UpdateCommand,
 } from '@aws-sdk/lib-dynamodb';
-import { z } from 'zod';
+import * as z from 'zod';
 import { FatalError } from '../errors.ts';
 import { backoffMs, type Clock, SECOND_MS } from '../time.ts';
 import { type HashRange, hexByte } from '../warehouse/model-sql.ts';

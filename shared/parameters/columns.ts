@@ -7,7 +7,7 @@
  */
 import { createRequire } from 'node:module';
 import { runInNewContext } from 'node:vm';
-import { z } from 'zod';
+import * as z from 'zod';
 import { nestingOf, stripTrailingSemicolon } from './sql-text.ts';
 
 const PARSER = 'node-sql-parser/build/redshift.js';

@@ -4,7 +4,7 @@
  * A part of the wrong kind reads as undefined: the schema has reported it, and nothing more is said of it. Parts read as
  * `unknown` are those for which it counts that they are there, or that may be written in several ways.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 
 const Text = z.string().optional().catch(undefined);
 const Anything = z.unknown().optional();

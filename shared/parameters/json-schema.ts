@@ -3,7 +3,7 @@
  *
  * It is derived from the zod schema alone, so the three cannot disagree with what is checked.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import { listed } from './problems.ts';
 import { Parameters } from './schema.ts';
 

@@ -6,7 +6,7 @@
  */
 import { readFileSync, statSync } from 'node:fs';
 import { dirname, isAbsolute, join, resolve } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { outputColumns } from './columns.ts';
 import { draftOf } from './draft.ts';
 import { explain } from './explain.ts';

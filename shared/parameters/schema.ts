@@ -6,7 +6,7 @@
  * parts say of one another in `references.ts` (names, one writer for each attribute, primary key and external_id).
  * Everything here is data: no file is read and no default depends on the environment.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import { isStandardAttribute, STANDARD_ATTRIBUTES } from '../braze/attributes.ts';
 import { withoutTrailingSlash } from './endpoint.ts';
 import { stripTrailingComments, stripTrailingSemicolon } from './sql-text.ts';

@@ -4,7 +4,7 @@
  * Batches carry field values, as little as the request needs and no longer than until it is settled; the tables never
  * do. The text of a message holds only characters that SQS takes.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Removal, SubscriptionState, Upsert } from '../diff/decide.ts';
 import type { JsonValue } from '../values/json.ts';
 

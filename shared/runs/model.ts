@@ -9,7 +9,7 @@
  * - `intents#D` / `R#…`: requests that Braze may have applied without our knowing. Never expire: they are folded into the
  *   ledger by the next run.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import { RemovalRecord } from './messages.ts';
 
 const count = z.int().min(0).default(0);

@@ -3,7 +3,7 @@
  * skipped and counted. A start that is delivered twice is one run.
  */
 import { randomBytes } from 'node:crypto';
-import { z } from 'zod';
+import * as z from 'zod';
 import { FatalError } from '../errors.ts';
 import type { Parameters } from '../parameters/schema.ts';
 import { HOUR_MS, SECOND_MS } from '../time.ts';

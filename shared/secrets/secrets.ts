@@ -1,6 +1,6 @@
 /** Secrets, read from Secrets Manager when they are first needed, kept in memory, never logged. */
 import { GetSecretValueCommand, type SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
-import { z } from 'zod';
+import * as z from 'zod';
 import { FatalError, messageOf, RetryLater } from '../errors.ts';
 import { SECOND_MS } from '../time.ts';
 

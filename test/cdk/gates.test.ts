@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { jest } from '@jest/globals';
 import { CfnQueue, Queue } from 'aws-cdk-lib/aws-sqs';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { WarehouseToBrazeStack } from '../../cdk/stack.ts';
 import { addStack } from '../../cdk/synth.ts';
 import { parseCheckedParameters } from '../../shared/parameters/checked.ts';

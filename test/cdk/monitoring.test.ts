@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { jest } from '@jest/globals';
-import { z } from 'zod';
+import * as z from 'zod';
 import { ARTICLES, SEVERITIES } from '../../cdk/alarms.ts';
 import { successWindow } from '../../cdk/success-window.ts';
 import { telemetryMetrics } from '../../lambdas/common/telemetry.ts';

@@ -1,5 +1,5 @@
 /** What each role may do, over all policies of the template: no more than its code asks for. */
-import { z } from 'zod';
+import * as z from 'zod';
 import {
   deadLetterQueueIds,
   functionIds,

@@ -1,5 +1,5 @@
 /** Rules over all queues, functions, tables and schedules of the template: a new one is covered on the day it is added. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { WarehouseToBrazeStack } from '../../cdk/stack.ts';
 import {
   ExtractShardEnvironment,

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { App, type AppProps } from 'aws-cdk-lib';
-import { z } from 'zod';
+import * as z from 'zod';
 import { WarehouseToBrazeStack } from '../../cdk/stack.ts';
 import { parameters } from './parameters.ts';
 

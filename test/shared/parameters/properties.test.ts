@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { parse, stringify } from 'yaml';
-import { z } from 'zod';
+import * as z from 'zod';
 import { explain } from '../../../shared/parameters/explain.ts';
 import { isMap } from '../../../shared/parameters/problems.ts';
 import { EXAMPLE as WIDE_EXAMPLE } from '../../../shared/parameters/reference.ts';

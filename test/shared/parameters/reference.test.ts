@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { z } from 'zod';
+import * as z from 'zod';
 import { STANDARD_ATTRIBUTES } from '../../../shared/braze/attributes.ts';
 import { editorSchema } from '../../../shared/parameters/json-schema.ts';
 import { parseParameters } from '../../../shared/parameters/read.ts';
