@@ -10,7 +10,7 @@ import { isoTime } from './time-text.ts';
 const MAX_ELEMENTS = 500;
 const MAX_BYTES = 100_000;
 const MAX_KEY_CHARACTERS = 255;
-/** As the only key of an attribute these are commands to Braze (array and number operators), not data. */
+/** As the only keys of an attribute these are commands to Braze (array and number operators), not data. */
 const OPERATORS: ReadonlySet<string> = new Set(['add', 'remove', 'inc']);
 
 /** Returns the value when Braze keeps it whole, or why it would not. */
@@ -33,7 +33,7 @@ function arrayProblem(elements: readonly JsonValue[]): string | undefined {
 
 function topObjectProblem(value: JsonValue): string | undefined {
   const keys = isObject(value) ? Object.keys(value) : [];
-  if (keys.length === 1 && OPERATORS.has(keys[0] ?? ''))
+  if (keys.length > 0 && keys.every((key) => OPERATORS.has(key)))
     return `is an object that Braze reads as the command '${keys[0]}'`;
   return memberProblem(value);
 }
@@ -60,8 +60,9 @@ function nestedTime(value: { readonly [key: string]: JsonValue }): string | unde
 }
 
 function keyProblem(key: string): string | undefined {
-  if (key === '' || key.length > MAX_KEY_CHARACTERS)
-    return `holds a key that is empty or longer than ${MAX_KEY_CHARACTERS} characters`;
+  const text = checkedText(key, MAX_KEY_CHARACTERS);
+  if (key === '' || text instanceof Invalid)
+    return `holds a key that ${text instanceof Invalid ? text.reason : 'is empty'}`;
   return /[.$\s]/.test(key) ? 'holds a key with a dot, a dollar sign or a space' : undefined;
 }
 
