@@ -39,6 +39,8 @@ export type LocalCloudOptions = {
   readonly onOutcome?: (functionName: string, outcome: Outcome) => void;
   /** Rows of a page of the Data API; 1000 unless given. */
   readonly pageRows?: number;
+  /** Divides the delays of the queues: for tests of what happens after a wait. */
+  readonly hurry?: number;
 };
 
 export type LocalCloud = {
@@ -99,7 +101,7 @@ async function start(options: LocalCloudOptions, closers: Closer[], close: () =>
     now: clock.now,
   });
   closers.push(secrets.close);
-  const sqs = await startSqs();
+  const sqs = await startSqs(options.hurry);
   closers.push(sqs.close);
   const dynamo = await startDynamo(kept('dynamodb'));
   closers.push(dynamo.close);

@@ -19,14 +19,16 @@ export type LocalSqs = {
   readonly close: () => Promise<void>;
 };
 
-/** Starts SQS without any queue. */
-export async function startSqs(): Promise<LocalSqs> {
+/** Starts SQS without any queue. Delays that messages are sent or put back with are divided by `hurry`. */
+export async function startSqs(hurry = 1): Promise<LocalSqs> {
   const app = buildApp({ logger: false, defaultRegion: REGION });
   const port = (): number => (app.server.address() as AddressInfo).port;
   // fauxqs names its queues by a host that not every machine resolves, and the SDK sends to the host of a queue's URL.
   app.addHook('preHandler', async ({ body, headers }) => {
-    if (isNamed(body))
+    if (isNamed(body)) {
       body.QueueUrl = body.QueueUrl.replace(`//${headers.host}/`, `//sqs.${REGION}.localhost:${port()}/`);
+    }
+    if (hurry > 1) shortenWaits(body, hurry);
   });
   await app.listen({ port: 0, host: '127.0.0.1' });
   const url = `http://127.0.0.1:${port()}`;
@@ -61,6 +63,15 @@ export async function startSqs(): Promise<LocalSqs> {
       await app.close();
     },
   };
+}
+
+/** Waits are a matter of seconds to SQS, so that the shortest one is a second. */
+function shortenWaits(body: unknown, hurry: number): void {
+  if (typeof body !== 'object' || body === null) return;
+  const waits = body as { VisibilityTimeout?: number; DelaySeconds?: number; Entries?: unknown[] };
+  if (waits.VisibilityTimeout) waits.VisibilityTimeout = Math.ceil(waits.VisibilityTimeout / hurry);
+  if (waits.DelaySeconds) waits.DelaySeconds = Math.ceil(waits.DelaySeconds / hurry);
+  for (const entry of waits.Entries ?? []) shortenWaits(entry, hurry);
 }
 
 const isNamed = (body: unknown): body is { QueueUrl: string } =>
