@@ -7,7 +7,7 @@ const DATE_TIME =
 /** Braze keeps a later year as a plain string. Source: Braze, 'Custom attribute data types'. */
 const MAX_YEAR = 3000;
 
-type Parts = { readonly date: string; readonly timeMs: number; readonly hasTime: boolean };
+type Parts = { readonly timeMs: number; readonly hasTime: boolean };
 
 function parts(text: string): Parts | undefined {
   const match = DATE_TIME.exec(text);
@@ -15,18 +15,21 @@ function parts(text: string): Parts | undefined {
   const [, year, month, day, hour = '0', minute = '0', second = '0', fraction = '0', zone] = match;
   const milliseconds = Number(fraction.padEnd(3, '0').slice(0, 3));
   const fields = [Number(year), Number(month), Number(day), Number(hour), Number(minute), Number(second)] as const;
-  if (fields[3] > 23 || fields[4] > 59 || fields[5] > 59) return undefined;
+  const offsetMs = zoneMs(zone);
+  if (fields[3] > 23 || fields[4] > 59 || fields[5] > 59 || offsetMs === undefined) return undefined;
   const utc = new Date(0);
   utc.setUTCFullYear(fields[0], fields[1] - 1, fields[2]);
   if (utc.getUTCMonth() !== fields[1] - 1 || utc.getUTCDate() !== fields[2]) return undefined;
   utc.setUTCHours(fields[3], fields[4], fields[5], milliseconds);
-  return { date: `${year}-${month}-${day}`, timeMs: utc.getTime() - zoneMs(zone), hasTime: match[4] !== undefined };
+  return { timeMs: utc.getTime() - offsetMs, hasTime: match[4] !== undefined };
 }
 
-function zoneMs(zone: string | undefined): number {
+/** Returns how far a zone is ahead of UTC, or undefined when there is no such zone. */
+function zoneMs(zone: string | undefined): number | undefined {
   const match = /^([+-])(\d\d):?(\d\d)?:?(\d\d)?$/.exec(zone ?? '');
   if (!match) return 0;
   const [, sign, hours, minutes = '0', seconds = '0'] = match;
+  if (Number(hours) > 23 || Number(minutes) > 59 || Number(seconds) > 59) return undefined;
   const ms = ((Number(hours) * 60 + Number(minutes)) * 60 + Number(seconds)) * 1000;
   return sign === '-' ? -ms : ms;
 }
@@ -44,7 +47,8 @@ export function isoTime(text: string): string | Invalid {
   const read = parts(text);
   if (!read) return new Invalid('is no date or time');
   if (!inRange(read.timeMs)) return new Invalid(`has a year outside 0 to ${MAX_YEAR}`);
-  return read.hasTime ? new Date(read.timeMs).toISOString() : read.date;
+  const iso = new Date(read.timeMs).toISOString();
+  return read.hasTime ? iso : iso.slice(0, 10);
 }
 
 /** Returns the date `YYYY-MM-DD` of a date or time text, by UTC where it has a zone. */
