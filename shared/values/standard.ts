@@ -18,6 +18,9 @@ const MAX_URL_CHARACTERS = 1024;
 const EMAIL =
   /^[^\s@<>()[\]\\,;:"]+@(?:[\p{L}\p{N}](?:[\p{L}\p{N}-]*[\p{L}\p{N}])?\.)+[\p{L}\p{N}](?:[\p{L}\p{N}-]*[\p{L}\p{N}])$/u;
 
+/** Other letters turn into these in the other case (ß, ı), and are no codes. */
+const TWO_LETTERS = /^[A-Za-z]{2}$/;
+
 /** What each kind of standard attribute makes of a text. */
 const CHECKS: Readonly<Record<StandardKind, (text: string) => Converted>> = {
   text: (text) => checkedText(text),
@@ -34,11 +37,13 @@ const CHECKS: Readonly<Record<StandardKind, (text: string) => Converted>> = {
     return new Invalid('is no phone number in E.164 form (a + with 7 to 15 digits; or 10 digits, read as US)');
   },
   country: (text) =>
-    COUNTRY_CODES.has(text.toUpperCase())
+    TWO_LETTERS.test(text) && COUNTRY_CODES.has(text.toUpperCase())
       ? text.toUpperCase()
       : new Invalid('is no ISO 3166-1 alpha-2 country code; convert names to codes in the query'),
   language: (text) =>
-    LANGUAGE_CODES.has(text.toLowerCase()) ? text.toLowerCase() : new Invalid('is no ISO 639-1 language code'),
+    TWO_LETTERS.test(text) && LANGUAGE_CODES.has(text.toLowerCase())
+      ? text.toLowerCase()
+      : new Invalid('is no ISO 639-1 language code'),
   gender: (text) =>
     /^[MFONP]$/i.test(text) ? text.toUpperCase() : new Invalid('is none of M, F, O, N, P; convert it in the query'),
   birth_date: (text) => isoDate(text),
@@ -80,8 +85,10 @@ function timeZone(text: string): string | undefined {
   if (known) return known;
   if (!/^[A-Za-z_]+(\/[A-Za-z0-9_+-]+)*$/.test(text)) return undefined;
   try {
-    new Intl.DateTimeFormat('en', { timeZone: text });
-    return text;
+    const { timeZone } = new Intl.DateTimeFormat('en', { timeZone: text }).resolvedOptions();
+    // Intl takes an alias (US/Eastern, UTC) in any case; in one case only it is not spelled as IANA does.
+    const isSpelled = text !== text.toLowerCase() && (!text.includes('/') || text !== text.toUpperCase());
+    return isSpelled ? text : timeZone;
   } catch {
     return undefined;
   }
