@@ -29,3 +29,7 @@ export class RetryLater extends Error {
 
 /** Returns an error's message, or the value as text when something else was thrown. */
 export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
+/** True for an error of the network, after which the same call may succeed. */
+export const isConnectionError = (error: unknown): boolean =>
+  error instanceof Error && 'code' in error && /^(ECONN|ETIMEDOUT|EPIPE|EAI_AGAIN|ENOTFOUND)/.test(String(error.code));

@@ -1,7 +1,7 @@
 /** Secrets, read from Secrets Manager when they are first needed, kept in memory, never logged. */
 import { GetSecretValueCommand, type SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import * as z from 'zod';
-import { FatalError, messageOf, RetryLater } from '../errors.ts';
+import { FatalError, isConnectionError, messageOf, RetryLater } from '../errors.ts';
 import { SECOND_MS } from '../time.ts';
 
 export type ApiKey = {
@@ -11,8 +11,10 @@ export type ApiKey = {
   readonly renew: () => Promise<boolean>;
 };
 
+/** One word of visible ASCII: nothing else can stand in the Authorization header. */
+const KEY = /^[\x21-\x7e]+$/;
 /** A secret may be the key itself, or JSON as the Secrets Manager console writes it. */
-const KeyObject = z.object({ apiKey: z.string().trim().min(1) });
+const KeyObject = z.object({ apiKey: z.string().trim().regex(KEY) });
 
 /** Returns a Braze API key that is kept in a secret, by its name or ARN. */
 export function apiKeyIn(client: SecretsManagerClient, secretId: string): ApiKey {
@@ -44,12 +46,15 @@ function keyOf(text: string, secretId: string): string {
     } catch {
       // Falls through to the error below, which must not quote the secret.
     }
-  } else if (/^\S+$/.test(trimmed)) return trimmed;
+  } else if (KEY.test(trimmed)) return trimmed;
   throw new FatalError(
     `the secret '${secretId}' holds no Braze API key`,
     'Store the key as plain text, or as JSON with the one member apiKey.',
   );
 }
+
+/** Exceptions after which the same call may succeed. Source: AWS Secrets Manager API Reference, 'GetSecretValue'. */
+const PASSING = new Set(['InternalServiceError', 'ThrottlingException', 'TimeoutError']);
 
 async function secretText(client: SecretsManagerClient, secretId: string): Promise<string> {
   try {
@@ -57,7 +62,7 @@ async function secretText(client: SecretsManagerClient, secretId: string): Promi
     return SecretString ?? '';
   } catch (error) {
     const name = error instanceof Error ? error.name : '';
-    if (name === 'InternalServiceError' || name === 'ThrottlingException' || name === 'TimeoutError') {
+    if (PASSING.has(name) || isConnectionError(error)) {
       throw new RetryLater(`the secret '${secretId}' could not be read: ${name}`, 5 * SECOND_MS, { cause: error });
     }
     throw new FatalError(

@@ -11,7 +11,7 @@ import {
   GetStatementResultCommand,
   type RedshiftDataClient,
 } from '@aws-sdk/client-redshift-data';
-import { FatalError, messageOf, RetryLater } from '../errors.ts';
+import { FatalError, isConnectionError, messageOf, RetryLater } from '../errors.ts';
 import type { RedshiftApp } from '../parameters/schema.ts';
 import { SECOND_MS } from '../time.ts';
 import type { RawValue } from '../values/converted.ts';
@@ -132,9 +132,6 @@ async function guarded<T>(found: string, call: () => Promise<T>): Promise<T> {
     );
   }
 }
-
-const isConnectionError = (error: unknown): boolean =>
-  error instanceof Error && 'code' in error && /^(ECONN|ETIMEDOUT|EPIPE|EAI_AGAIN|ENOTFOUND)/.test(String(error.code));
 
 /** Returns the first line of a statement that says something, 120 characters at most. */
 export const firstLine = (sql: string): string =>
