@@ -11,7 +11,12 @@ import type { FunctionSpec } from '../template.ts';
 import { REGION } from '../template.ts';
 
 /** The thread dies before its n-th request of an invocation is sent, or after its n-th answer has come. */
-export type Crash = { readonly at: number; readonly when: 'before' | 'after' };
+export type Crash = {
+  readonly at: number;
+  readonly when: 'before' | 'after';
+  /** Invocations of the function that go well before; none unless given. */
+  readonly skip?: number;
+};
 
 export type Outcome =
   | { readonly kind: 'returned'; readonly result: unknown; readonly requests: number }
@@ -21,7 +26,7 @@ export type Outcome =
 export type Functions = {
   /** Runs a function to its end. Never throws: how it ended is the outcome. */
   readonly invoke: (id: string, event: unknown) => Promise<Outcome>;
-  /** Names the crash of a function's next invocation. */
+  /** Names the crash of one of a function's next invocations. */
   readonly crashNext: (id: string, crash: Crash) => void;
   /** Lets the clocks of all functions run ahead. */
   readonly advance: (ms: number) => void;
@@ -83,8 +88,7 @@ export function startFunctions({ functions, endpoints, clockOffset, onLog }: Fun
       const pool = idle.get(id) ?? [];
       idle.set(id, pool);
       const worker = pool.pop() ?? start(spec);
-      const crashAt = crashes.get(id);
-      crashes.delete(id);
+      const crashAt = due(crashes, id);
       const outcome = await handle(worker, event, spec.timeoutSeconds * 1000, crashAt);
       if (outcome.kind === 'died') await worker.terminate();
       else pool.push(worker);
@@ -98,6 +102,17 @@ export function startFunctions({ functions, endpoints, clockOffset, onLog }: Fun
       await Promise.all([...all].map((worker) => worker.terminate()));
     },
   };
+}
+
+/** The crash of this invocation, if it is its turn. */
+function due(crashes: Map<string, Crash>, id: string): Crash | undefined {
+  const crash = crashes.get(id);
+  if (!crash?.skip) {
+    crashes.delete(id);
+    return crash;
+  }
+  crashes.set(id, { ...crash, skip: crash.skip - 1 });
+  return undefined;
 }
 
 /** What Lambda sets besides the function's own variables. Source: AWS Lambda Developer Guide, 'Defined runtime environment variables'. */

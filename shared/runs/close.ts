@@ -131,7 +131,7 @@ export async function close(
 /** Returns the totals of a run from its shards and settled batches. Every row and every sent record is in exactly one of them. */
 export function totalsOf(run: Run, shards: readonly Shard[], settlements: readonly Settlement[]): Totals {
   const found = (count: keyof Shard['counts']) => shards.reduce((sum, shard) => sum + shard.counts[count], 0);
-  const settled = (count: Exclude<keyof Settlement, 'settled'>) =>
+  const settled = (count: Exclude<keyof Settlement, 'settled' | 'unresolved'>) =>
     settlements.reduce((sum, item) => sum + item[count], 0);
   const removed = found('removed');
   return Totals.parse({

@@ -119,6 +119,8 @@ export type Shard = z.infer<typeof Shard>;
 /** Outcome of batches; of up to SETTLED_PER_ITEM of them in one item, each counted once. */
 export const Settlement = z.object({
   settled: z.set(z.number()).default(new Set()),
+  /** Those of them whose intent has to stay: Braze may have applied what was not answered. */
+  unresolved: z.set(z.number()).default(new Set()),
   accepted: count,
   rejected: count,
   deleted: count,
@@ -136,7 +138,7 @@ export type Settlement = z.infer<typeof Settlement>;
 export const SETTLED_PER_ITEM = 100;
 
 /** What one batch adds to the settlement. */
-export type BatchOutcome = Omit<Settlement, 'settled' | 'acceptedAt' | 'settledAt'>;
+export type BatchOutcome = Omit<Settlement, 'settled' | 'unresolved' | 'acceptedAt' | 'settledAt'>;
 
 export const NO_OUTCOME: BatchOutcome = {
   accepted: 0,
@@ -167,6 +169,9 @@ export const Intent = z.object({
   /** Sort key of the item. */
   id: z.string(),
   run: z.string(),
+  shard: z.int(),
+  kind: z.enum(['upsert', 'remove', 'forget']),
+  seq: z.int(),
   leaseUntil: z.number(),
   /** An earlier attempt ended without our knowing what Braze did. */
   uncertain: z.boolean().default(false),

@@ -17,7 +17,7 @@ import { collector } from './collector.ts';
 import { contextOf, type DestinationContext } from './context.ts';
 import { guard } from './guard.ts';
 import type { Rejection, Run, RunStatus, Totals } from './model.ts';
-import { checkColumns, possibleWrites, shardStatements, statementFailure } from './prepare.ts';
+import { checkColumns, isUnanswered, possibleWrites, shardStatements, statementFailure } from './prepare.ts';
 import { decideContextOf, isKnown, rowPages } from './read-shard.ts';
 import type { RunStore } from './store.ts';
 
@@ -25,7 +25,7 @@ export type PlanDeps = {
   readonly parameters: Parameters;
   readonly warehouse: Warehouse;
   readonly ledger: Pick<Ledger, 'entries' | 'dictionary'>;
-  readonly runs: Pick<RunStore, 'intents'>;
+  readonly runs: Pick<RunStore, 'intents' | 'batch'>;
   readonly clock: Clock;
 };
 
@@ -123,6 +123,7 @@ async function finished(
 async function openWrites(deps: PlanDeps, destination: string): Promise<Map<string, PossibleWrite[]>> {
   const writesByHash = new Map<string, PossibleWrite[]>();
   for await (const intent of deps.runs.intents(destination)) {
+    if (!(await isUnanswered(deps.runs, destination, intent))) continue;
     for (const write of possibleWrites(intent))
       writesByHash.set(write.hash, [...(writesByHash.get(write.hash) ?? []), write]);
   }

@@ -17,6 +17,7 @@ import { columnFinder, contextOf, type DestinationContext } from './context.ts';
 import { type ExtractDeps, pollDelaySeconds, RESERVE_MS } from './extract-deps.ts';
 import { type ExtractMessage, messageText } from './messages.ts';
 import { type Intent, type Run, Shard } from './model.ts';
+import type { RunStore } from './store.ts';
 
 type PrepareMessage = Extract<ExtractMessage, { kind: 'prepare' }>;
 
@@ -183,19 +184,29 @@ async function sendShards(deps: ExtractDeps, { run, destination }: Run): Promise
 async function foldIntents(deps: ExtractDeps, run: Run): Promise<boolean> {
   for await (const intent of deps.runs.intents(run.destination)) {
     if (intent.run === run.run) continue;
-    for (const write of possibleWrites(intent)) {
-      const entry = withPossibleWrite(await deps.ledger.get(run.destination, write.hash), write);
-      if (entry) await deps.ledger.write(run.destination, [{ kind: 'put', entry }]);
-    }
+    if (await isUnanswered(deps.runs, run.destination, intent)) await fold(deps, run, intent);
     await deps.runs.deleteIntent(run.destination, intent.id);
-    deps.log.warn('an unanswered batch is sent again', {
-      run: run.run,
-      destination: run.destination,
-      records: intent.primaryKeys.length,
-    });
     if (deps.remainingMs() < RESERVE_MS) return false;
   }
   return true;
+}
+
+/** False for a batch that was settled with every answer known, whose writer died before it ended the intent. */
+export async function isUnanswered(
+  runs: Pick<RunStore, 'batch'>,
+  destination: string,
+  intent: Intent,
+): Promise<boolean> {
+  return (await runs.batch(destination, intent)).settled !== 'resolved';
+}
+
+async function fold(deps: ExtractDeps, run: Run, intent: Intent): Promise<void> {
+  for (const write of possibleWrites(intent)) {
+    const entry = withPossibleWrite(await deps.ledger.get(run.destination, write.hash), write);
+    if (entry) await deps.ledger.write(run.destination, [{ kind: 'put', entry }]);
+  }
+  const records = intent.primaryKeys.length;
+  deps.log.warn('an unanswered batch is sent again', { run: run.run, destination: run.destination, records });
 }
 
 /** Returns what an intent's request would have done, record by record. */

@@ -34,8 +34,12 @@ const PART_DAYS = 30;
 
 export type BatchKey = { readonly run: string; readonly shard: number; readonly kind: BatchKind; readonly seq: number };
 
-/** What decides about a batch: its run, its shard, and whether it is settled. */
-export type BatchView = { readonly run: Run | undefined; readonly shard: Shard | undefined; readonly settled: boolean };
+/** What decides about a batch: its run, its shard, and whether it is settled (`unresolved`: its intent has to stay). */
+export type BatchView = {
+  readonly run: Run | undefined;
+  readonly shard: Shard | undefined;
+  readonly settled: 'no' | 'resolved' | 'unresolved';
+};
 
 export type Claim = 'new' | 'again' | 'leased';
 
@@ -62,8 +66,8 @@ export type RunStore = {
   readonly shards: (run: string) => Promise<Shard[]>;
   readonly settlements: (run: string) => Promise<Settlement[]>;
   readonly batch: (destination: string, key: BatchKey) => Promise<BatchView>;
-  /** Counts a batch's outcome, once. Returns false when it has been counted before. */
-  readonly settle: (key: BatchKey, outcome: BatchOutcome) => Promise<boolean>;
+  /** Counts a batch's outcome, once. Returns false when it has been counted before. `unresolved`: its intent has to stay. */
+  readonly settle: (key: BatchKey, outcome: BatchOutcome, unresolved: boolean) => Promise<boolean>;
   readonly putHeld: (run: string, held: HeldBatch) => Promise<void>;
   /** Yields held batches in order, after the id given; each with its id. */
   readonly held: (run: string, after?: string) => AsyncGenerator<{ readonly id: string; readonly batch: HeldBatch }>;
@@ -177,8 +181,10 @@ export function dynamoRuns(db: DynamoDBDocumentClient, table: string, clock: Clo
     shards: async (run) => (await all(runKey(run), 'shard#')).map((item) => Shard.parse(item)),
     settlements: async (run) => (await all(runKey(run), 'settled#')).map((item) => Settlement.parse(item)),
     batch: (destination, key) => batchView(db, table, clock, destination, key),
-    settle: (key, outcome) =>
-      succeeded(db.send(new UpdateCommand(settleInput(table, key, outcome, clock.now(), expiresAt(PART_DAYS))))),
+    settle: (key, outcome, unresolved) =>
+      succeeded(
+        db.send(new UpdateCommand(settleInput(table, key, outcome, unresolved, clock.now(), expiresAt(PART_DAYS)))),
+      ),
     putHeld: async (run, held) => {
       await put({ pk: runKey(run), sk: heldSk(held.shard, held.seq), ...held, expiresAt: expiresAt(PART_DAYS) });
     },
@@ -271,7 +277,14 @@ function changeInput(
   };
 }
 
-function settleInput(table: string, key: BatchKey, outcome: BatchOutcome, nowMs: number, expiresAt: number) {
+function settleInput(
+  table: string,
+  key: BatchKey,
+  outcome: BatchOutcome,
+  unresolved: boolean,
+  nowMs: number,
+  expiresAt: number,
+) {
   const counts = Object.entries(outcome).filter(([, count]) => count > 0);
   const accepted = outcome.accepted + outcome.deleted > 0;
   return {
@@ -279,7 +292,7 @@ function settleInput(table: string, key: BatchKey, outcome: BatchOutcome, nowMs:
     Key: { pk: runKey(key.run), sk: settlementSk(key) },
     UpdateExpression: [
       `SET settledAt = :now, expiresAt = :expiresAt${accepted ? ', acceptedAt = :now' : ''}`,
-      `ADD settled :seqs${counts.map((_, index) => `, #n${index} :n${index}`).join('')}`,
+      `ADD settled :seqs${unresolved ? ', unresolved :seqs' : ''}${counts.map((_, index) => `, #n${index} :n${index}`).join('')}`,
     ].join(' '),
     ConditionExpression: 'NOT contains(settled, :seq)',
     ...(counts.length > 0
@@ -313,8 +326,13 @@ async function batchView(
   return {
     run: runItem && Run.parse(runItem),
     shard: shardItem && Shard.parse(shardItem),
-    settled: settlementItem !== undefined && Settlement.parse(settlementItem).settled.has(key.seq),
+    settled: settlementItem === undefined ? 'no' : settledAs(Settlement.parse(settlementItem), key.seq),
   };
+}
+
+function settledAs({ settled, unresolved }: Settlement, seq: number): BatchView['settled'] {
+  if (!settled.has(seq)) return 'no';
+  return unresolved.has(seq) ? 'unresolved' : 'resolved';
 }
 
 async function batchGet(

@@ -55,19 +55,20 @@ export async function writeBatch(deps: WriteDeps, received: Received): Promise<v
   const { message } = received;
   const id = intentId(message, message.epoch);
   const leaseUntil = deps.clock.now() + Math.max(0, deps.remainingMs()) + LEASE_MARGIN_MS;
-  const claim = await deps.runs.claim(message.destination, {
-    id,
-    run: message.run,
-    leaseUntil,
-    uncertain: false,
-    ...claims(message),
-  });
+  const { run, shard, kind, seq } = message;
+  const intent = { id, run, shard, kind, seq, leaseUntil, uncertain: false, ...claims(message) };
+  const claim = await deps.runs.claim(message.destination, intent);
   if (claim === 'leased') throw new RetryLater('another delivery of this batch is under way', 15 * SECOND_MS);
   const batch: Batch = { ...received, id, wasTried: claim === 'again' };
   const standing = await standingOf(deps, message);
   switch (standing.kind) {
     case 'void':
       return dropClaim(deps, batch);
+    case 'settled':
+      // An earlier delivery ended between settling the batch and what comes after it.
+      if (standing.resolved || !batch.wasTried) await deps.runs.deleteIntent(message.destination, id);
+      await closeIfComplete(deps, message);
+      return;
     case 'early':
       return comeAgain(deps, batch, 10 * SECOND_MS, false);
     case 'failing':
@@ -94,7 +95,10 @@ function claims(message: BatchMessage) {
 const isDeletion = (message: BatchMessage): boolean =>
   message.kind === 'remove' && message.records.every((record) => record.f === undefined);
 
-type Standing = { readonly kind: 'void' | 'early' | 'failing' } | { readonly kind: 'due'; readonly run: Run };
+type Standing =
+  | { readonly kind: 'void' | 'early' | 'failing' }
+  | { readonly kind: 'settled'; readonly resolved: boolean }
+  | { readonly kind: 'due'; readonly run: Run };
 
 /** The cursor moves right after the batches are on the queue: a batch that comes sooner waits for it, briefly. */
 const EARLY_LOOKS = 5;
@@ -110,7 +114,9 @@ async function standingOf(deps: WriteDeps, message: BatchMessage): Promise<Stand
 
 /** Returns whether a batch is to be written now, not yet, or not at all. */
 export function judge({ run, shard, settled }: BatchView, message: BatchMessage): Standing {
-  if (!run || isOver(run) || !shard || settled) return { kind: 'void' };
+  if (!run || !shard) return { kind: 'void' };
+  if (settled !== 'no') return { kind: 'settled', resolved: settled === 'resolved' };
+  if (isOver(run)) return { kind: 'void' };
   const made = message.kind === 'remove' ? isReleased(run, shard, message) : isMade(shard, message);
   if (made !== 'due') return { kind: made };
   return run.status === 'failing' ? { kind: 'failing' } : { kind: 'due', run };
@@ -228,9 +234,9 @@ const userObject = ({ k, a, s }: UpsertRecord): UserObject => ({
 /** Users that were found are sent: from now on Braze may have what is said of them. */
 async function widenIntent(deps: WriteDeps, batch: Batch, sent: readonly UpsertRecord[]): Promise<void> {
   const { message, id, wasTried } = batch;
+  const { run, shard, kind, seq } = message;
   await deps.runs.putIntent(message.destination, {
-    id,
-    run: message.run,
+    ...{ id, run, shard, kind, seq },
     leaseUntil: deps.clock.now() + Math.max(0, deps.remainingMs()) + LEASE_MARGIN_MS,
     uncertain: wasTried,
     primaryKeys: sent.map(({ k }) => k),
@@ -318,7 +324,7 @@ async function settle(
   outcome: BatchOutcome,
   keepIntent: boolean,
 ): Promise<void> {
-  await deps.runs.settle(message, outcome);
+  await deps.runs.settle(message, outcome, keepIntent);
   if (!keepIntent) await deps.runs.deleteIntent(message.destination, id);
   await closeIfComplete(deps, message);
 }
