@@ -77,6 +77,7 @@ export class Pipeline extends Construct {
         LEDGER_TABLE: state.ledger.tableName,
         EXTRACT_QUEUE_URL: this.extract.queue.queueUrl,
         BATCH_QUEUE_URLS: Stack.of(this).toJsonString(queueUrls),
+        MAX_RECEIVE_COUNT: String(MAX_RECEIVE_COUNT),
       },
       timeout: EXTRACT_TIMEOUT,
       memorySize: 1024,
@@ -86,7 +87,7 @@ export class Pipeline extends Construct {
 
     allow(this.startRun, state.runs, ['GetItem', 'PutItem', 'UpdateItem', 'Query']);
     allowSend(this.startRun, this.extract.queue);
-    allow(this.extractShard, state.runs, ['GetItem', 'PutItem', 'UpdateItem', 'DeleteItem', 'Query']);
+    allow(this.extractShard, state.runs, ['GetItem', 'BatchGetItem', 'PutItem', 'UpdateItem', 'DeleteItem', 'Query']);
     allow(this.extractShard, state.ledger, ['GetItem', 'PutItem', 'BatchWriteItem', 'Query']);
     allowSend(this.extractShard, this.extract.queue);
     for (const { work } of this.writers) allowSend(this.extractShard, work.queue);

@@ -32,6 +32,8 @@ export type FunctionSpec = {
   readonly timeoutSeconds: number;
   readonly memoryMb: number;
   readonly environment: Readonly<Record<string, string>>;
+  /** What its role may do, such as `dynamodb:GetItem`; on which resources is not looked at here. */
+  readonly allowedActions: readonly string[];
 };
 export type EventSource = {
   readonly functionId: string;
@@ -69,7 +71,10 @@ export function readStack(outDir: string, stackName: string, queueUrl: QueueUrl)
   return {
     tables: of('AWS::DynamoDB::GlobalTable').map(({ id, properties }) => table(localName(stackName, id), properties)),
     queues: of('AWS::SQS::Queue').map(({ id, properties }) => queue(id, localName(stackName, id), properties)),
-    functions: of('AWS::Lambda::Function').map(({ id, properties }) => lambda(id, properties, outDir, assets)),
+    functions: of('AWS::Lambda::Function').map(({ id, properties }) => ({
+      ...lambda(id, properties, outDir, assets),
+      allowedActions: allowedActions(Resources, id),
+    })),
     eventSources: of('AWS::Lambda::EventSourceMapping').map(({ properties }) => eventSource(properties)),
     schedules: of('AWS::Scheduler::Schedule').map(({ properties }) => schedule(properties)),
   };
@@ -173,7 +178,12 @@ const FunctionProperties = z.object({
   Environment: z.object({ Variables: z.record(z.string(), z.string()) }),
 });
 
-function lambda(id: string, properties: unknown, outDir: string, assets: z.infer<typeof Assets>): FunctionSpec {
+function lambda(
+  id: string,
+  properties: unknown,
+  outDir: string,
+  assets: z.infer<typeof Assets>,
+): Omit<FunctionSpec, 'allowedActions'> {
   const { Code, Handler, Timeout, MemorySize, Environment } = FunctionProperties.parse(properties);
   const path = assets.files[Code.S3Key.replace(/\.zip$/, '')]?.source.path;
   if (path === undefined) throw new Error(`the stack has no asset for the code of ${id}`);
@@ -185,6 +195,24 @@ function lambda(id: string, properties: unknown, outDir: string, assets: z.infer
     memoryMb: MemorySize,
     environment: Environment.Variables,
   };
+}
+
+const RoleReference = z.object({ Role: GetAtt });
+const Policy = z.object({
+  Roles: z.array(Ref),
+  PolicyDocument: z.object({
+    Statement: z.array(z.object({ Effect: z.literal('Allow'), Action: z.union([z.string(), z.array(z.string())]) })),
+  }),
+});
+
+/** The actions of all policies of a function's role. */
+function allowedActions(resources: Resources, functionId: string): string[] {
+  const role = RoleReference.parse(resources[functionId]?.Properties).Role['Fn::GetAtt'][0];
+  const policies = Object.values(resources)
+    .filter(({ Type }) => Type === 'AWS::IAM::Policy')
+    .map(({ Properties }) => Policy.parse(Properties))
+    .filter(({ Roles }) => Roles.some(({ Ref }) => Ref === role));
+  return policies.flatMap(({ PolicyDocument }) => PolicyDocument.Statement.flatMap(({ Action }) => Action));
 }
 
 const EventSourceProperties = z.object({

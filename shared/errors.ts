@@ -33,3 +33,28 @@ export const messageOf = (error: unknown): string => (error instanceof Error ? e
 /** True for an error of the network, after which the same call may succeed. */
 export const isConnectionError = (error: unknown): boolean =>
   error instanceof Error && 'code' in error && /^(ECONN|ETIMEDOUT|EPIPE|EAI_AGAIN|ENOTFOUND)/.test(String(error.code));
+
+/** The message has had its tries: it becomes a dead letter now. What it stood for has been settled. */
+export class GivenUp extends Error {
+  constructor(error: unknown) {
+    super(`given up: ${describeError(error)}`, { cause: error });
+    this.name = 'GivenUp';
+  }
+}
+
+/** How often a message has been delivered, and after how many deliveries it becomes a dead letter. */
+export type Tries = { readonly receiveCount: number; readonly maxReceiveCount: number };
+
+/** True when a message that fails now becomes a dead letter. */
+export const isLastTry = ({ receiveCount, maxReceiveCount }: Tries): boolean => receiveCount >= maxReceiveCount;
+
+/**
+ * Returns the error with which a message is put back after an unexpected failure: sooner than its visibility timeout,
+ * which is long, and later with each try.
+ */
+export const tryAgain = (error: unknown, { receiveCount }: Tries): RetryLater =>
+  new RetryLater(describeError(error), 5_000 * 3 ** (receiveCount - 1), { cause: error });
+
+/** Returns an error's name and message. */
+export const describeError = (error: unknown): string =>
+  error instanceof Error ? `${error.name}: ${error.message}` : String(error);

@@ -2,7 +2,7 @@
 import { BatchProcessor, EventType, processPartialResponse } from '@aws-lambda-powertools/batch';
 import { ChangeMessageVisibilityCommand, type SQSClient } from '@aws-sdk/client-sqs';
 import type { Context, SQSHandler, SQSRecord } from 'aws-lambda';
-import { messageOf, RetryLater } from '../../shared/errors.ts';
+import { describeError, GivenUp, RetryLater } from '../../shared/errors.ts';
 import type { Log } from '../../shared/log.ts';
 
 export type Work = {
@@ -33,9 +33,10 @@ export function queueHandler(
       } catch (error) {
         // The message says what went wrong, never what the body was.
         deps.log.error('message comes again', {
-          because: error instanceof RetryLater ? error.message : describe(error),
+          because: error instanceof RetryLater ? error.message : describeError(error),
         });
         if (error instanceof RetryLater) await comeAgainAfter(deps, record, error.afterMs);
+        if (error instanceof GivenUp) await comeAgainAfter(deps, record, 0);
         throw error;
       }
     };
@@ -45,8 +46,6 @@ export function queueHandler(
     });
   };
 }
-
-const describe = (error: unknown): string => `${error instanceof Error ? error.name : 'error'}: ${messageOf(error)}`;
 
 async function comeAgainAfter(
   { sqs, queueUrl }: { sqs: SQSClient; queueUrl: string },

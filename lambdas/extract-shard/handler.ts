@@ -35,6 +35,11 @@ const deps = {
   metrics: telemetryMetrics(env.ENVIRONMENT),
 };
 
-export const handler = queueHandler({ sqs, queueUrl: env.EXTRACT_QUEUE_URL, log }, ({ body, remainingMs }) =>
-  extractStep({ ...deps, remainingMs }, ExtractMessage.parse(body)),
+export const handler = queueHandler(
+  { sqs, queueUrl: env.EXTRACT_QUEUE_URL, log },
+  ({ body, receiveCount, remainingMs }) =>
+    extractStep({ ...deps, remainingMs }, ExtractMessage.parse(body), {
+      receiveCount,
+      maxReceiveCount: env.MAX_RECEIVE_COUNT,
+    }),
 );

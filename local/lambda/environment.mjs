@@ -3,13 +3,14 @@
  * own runtime does. Plain JavaScript, as a thread starts without a loader for TypeScript.
  *
  * Two things are this cloud's own: the clock runs ahead by an offset that the cloud sets (a crash is followed by the wait
- * that a visibility timeout would be, without waiting), and the thread can be told to die at its n-th HTTP request.
+ * that a visibility timeout would be, without waiting), and the thread can be told to die at its n-th HTTP request. A call
+ * to AWS that the function's role does not allow is cut off, as an account would refuse it.
  */
 import { subscribe } from 'node:diagnostics_channel';
 import { parentPort, workerData } from 'node:worker_threads';
 
-/** @type {{ module: string, handler: string, clock: SharedArrayBuffer, name: string, memoryMb: number }} */
-const { module, handler, clock, name, memoryMb } = workerData;
+/** @type {{ module: string, handler: string, clock: SharedArrayBuffer, name: string, memoryMb: number, allowedActions: string[] }} */
+const { module, handler, clock, name, memoryMb, allowedActions } = workerData;
 const offsetMs = new Float64Array(clock);
 
 const RealDate = Date;
@@ -36,6 +37,28 @@ const onAnswer = () => {
   answered++;
   if (crash?.when === 'after' && answered === crash.at) process.exit(1);
 };
+/** How the services name themselves in a request, and in a policy. */
+const SERVICES = {
+  DynamoDB_20120810: 'dynamodb',
+  AmazonSQS: 'sqs',
+  RedshiftData: 'redshift-data',
+  secretsmanager: 'secretsmanager',
+};
+/** SQS's calls for several messages are allowed by the action for one. */
+const actionOf = (target) => {
+  const [service, operation] = target.split('.');
+  return `${SERVICES[service] ?? service}:${service === 'AmazonSQS' ? operation.replace(/Batch$/, '') : operation}`;
+};
+const onAwsRequest = ({ request }) => {
+  const target = request.getHeader('x-amz-target');
+  if (typeof target !== 'string' || allowedActions.includes(actionOf(target))) return;
+  request.destroy(
+    Object.assign(new Error(`the role of ${name} does not allow ${actionOf(target)}`), {
+      name: 'AccessDeniedException',
+    }),
+  );
+};
+subscribe('http.client.request.start', onAwsRequest);
 subscribe('http.client.request.start', onRequest);
 subscribe('undici:request:create', onRequest);
 subscribe('http.client.response.finish', onAnswer);

@@ -69,6 +69,7 @@ export function startFunctions({ functions, endpoints, clockOffset, onLog }: Fun
         clock: clockOffset,
         name: spec.id,
         memoryMb: spec.memoryMb,
+        allowedActions: spec.allowedActions,
       },
       resourceLimits: { maxOldGenerationSizeMb: spec.memoryMb },
       stdout: true,

@@ -31,7 +31,7 @@ export async function readShard(deps: ExtractDeps, message: ShardMessage): Promi
   const run = await deps.runs.get(message.destination, message.run);
   const shard = await deps.runs.shard(message.run, message.shard);
   if (!run || !shard || isOver(run)) return;
-  if (run.status === 'failing') return abandon(deps, run, shard);
+  if (run.status === 'failing') return endShard(deps, message);
   try {
     const context = currentContext(deps, run);
     if (!shard.done) {
@@ -47,18 +47,18 @@ export async function readShard(deps: ExtractDeps, message: ShardMessage): Promi
   } catch (error) {
     if (!(error instanceof FatalError)) throw error;
     await failRun(deps, run, error);
-    const failed = await deps.runs.shard(run.run, shard.shard);
-    if (failed) await abandon(deps, run, failed);
+    await endShard(deps, message);
   }
 }
 
-/** Ends the shard of a run that has failed, so that the run can close. */
-async function abandon(deps: ExtractDeps, run: Run, shard: Shard): Promise<void> {
-  if (!shard.done) {
-    const moved = { ...shard, done: true, progress: shard.progress + 1, movedAt: deps.clock.now() };
-    if (!(await deps.runs.moveShard(run.run, moved, shard.progress))) throw gotAhead();
+/** Ends the shard of a run that has failed, so that the run can close. @throws RetryLater when a reading got ahead. */
+export async function endShard(deps: ExtractDeps, message: ShardMessage): Promise<void> {
+  const shard = await deps.runs.shard(message.run, message.shard);
+  if (shard && !shard.done) {
+    const ended = { ...shard, done: true, progress: shard.progress + 1, movedAt: deps.clock.now() };
+    if (!(await deps.runs.moveShard(message.run, ended, shard.progress))) throw gotAhead();
   }
-  await closeIfComplete(deps, run);
+  await closeIfComplete(deps, message);
 }
 
 const gotAhead = (): RetryLater => new RetryLater('another reading of the shard got ahead', 5 * SECOND_MS);

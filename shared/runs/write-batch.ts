@@ -9,7 +9,7 @@ import { dataPointsOf } from '../braze/data-points.ts';
 import { type DeliverDeps, deliver, NotDelivered, type Tally } from '../braze/deliver.ts';
 import { lookUp } from '../braze/lookup.ts';
 import { deleteBody, trackBody, type UserObject } from '../braze/requests.ts';
-import { FatalError, RetryLater } from '../errors.ts';
+import { FatalError, GivenUp, isLastTry, RetryLater, type Tries, tryAgain } from '../errors.ts';
 import { digestOf } from '../ledger/fingerprint.ts';
 import type { Ledger, LedgerWrite } from '../ledger/ledger.ts';
 import type { SyncMode } from '../parameters/schema.ts';
@@ -31,13 +31,7 @@ export type WriteDeps = CloseDeps & {
   readonly remainingMs: () => number;
 };
 
-export type Received = {
-  readonly message: BatchMessage;
-  /** How often SQS has delivered it, this time included. */
-  readonly receiveCount: number;
-  /** After this many it goes to the dead-letter queue. */
-  readonly maxReceiveCount: number;
-};
+export type Received = Tries & { readonly message: BatchMessage };
 
 type UpsertMessage = Extract<BatchMessage, { kind: 'upsert' }>;
 type RemoveMessage = Extract<BatchMessage, { kind: 'remove' }>;
@@ -49,9 +43,19 @@ const LEASE_MARGIN_MS = 30 * SECOND_MS;
 
 /**
  * Writes a batch; when it returns, the message may be deleted.
- * @throws RetryLater when the message has to come again.
+ * @throws RetryLater when the message has to come again, GivenUp when it is to become a dead letter.
  */
 export async function writeBatch(deps: WriteDeps, received: Received): Promise<void> {
+  try {
+    await writeDue(deps, received);
+  } catch (error) {
+    // Waiting is no failed try: before it would become a dead letter, the message is replaced by a fresh copy.
+    if (error instanceof RetryLater && isLastTry(received)) return putBack(deps, received.message, error.afterMs);
+    throw error instanceof RetryLater || error instanceof GivenUp ? error : tryAgain(error, received);
+  }
+}
+
+async function writeDue(deps: WriteDeps, received: Received): Promise<void> {
   const { message } = received;
   const id = intentId(message, message.epoch);
   const leaseUntil = deps.clock.now() + Math.max(0, deps.remainingMs()) + LEASE_MARGIN_MS;
@@ -350,8 +354,16 @@ async function undone(
     await settle(deps, batch, outcome, mayBeApplied);
     return;
   }
-  if (!(error instanceof NotDelivered)) throw error;
-  const { message, receiveCount, maxReceiveCount } = batch;
+  const { message, receiveCount } = batch;
+  if (!(error instanceof NotDelivered)) {
+    // What happened is not known, so what the intent says stays until it is resolved.
+    if (error instanceof RetryLater || !isLastTry(batch)) {
+      await endLease(deps, batch, true);
+      throw error;
+    }
+    await settle(deps, batch, outcome, true);
+    throw new GivenUp(error);
+  }
   deps.log.warn('batch not delivered', {
     run: run.run,
     destination: run.destination,
@@ -361,10 +373,10 @@ async function undone(
     receiveCount,
   });
   if (error.rateLimited) return comeAgain(deps, batch, error.afterMs ?? 30 * SECOND_MS, tally.applied);
-  if (receiveCount >= maxReceiveCount) {
+  if (isLastTry(batch)) {
     if (await isBrazeDown(deps, run)) await failRun(deps, run, downError(error));
     await settle(deps, batch, outcome, mayBeApplied);
-    throw new RetryLater(`given up after ${receiveCount} deliveries: ${error.message}`, 0, { cause: error });
+    throw new GivenUp(error);
   }
   await endLease(deps, batch, tally.applied);
   throw new RetryLater(error.message, error.afterMs ?? 3 ** (receiveCount - 1) * SECOND_MS, { cause: error });
@@ -386,9 +398,13 @@ async function isBrazeDown(deps: WriteDeps, run: Run): Promise<boolean> {
 
 /** Puts a copy of the message back, with a fresh count of deliveries: waiting is no failure. */
 async function comeAgain(deps: WriteDeps, batch: Batch, afterMs: number, applied: boolean): Promise<void> {
-  const delaySeconds = Math.min(MAX_DELAY_SECONDS, Math.max(1, Math.ceil(afterMs / SECOND_MS)));
-  await deps.batchQueue.send([{ text: messageText(batch.message), delaySeconds }]);
+  await putBack(deps, batch.message, afterMs);
   await endLease(deps, batch, applied);
+}
+
+async function putBack(deps: WriteDeps, message: BatchMessage, afterMs: number): Promise<void> {
+  const delaySeconds = Math.min(MAX_DELAY_SECONDS, Math.max(1, Math.ceil(afterMs / SECOND_MS)));
+  await deps.batchQueue.send([{ text: messageText(message), delaySeconds }]);
 }
 
 /** Frees the batch for its next delivery. What may have been applied stays remembered. */
