@@ -74,13 +74,13 @@ describe('a secret', () => {
   });
 
   test.each([
-    ['InternalServiceError'],
-    ['ThrottlingException'],
-    ['TimeoutError'],
+    ['InternalServiceError', ''],
+    ['ThrottlingException', ''],
+    ['TimeoutError', ''],
     ['Error', 'ECONNRESET'],
     ['Error', 'ENOTFOUND'],
-  ])('that cannot be read for %s %s is tried later', async (name, code?: string) => {
-    const error = named(name, code === undefined ? {} : { code });
+  ])('that cannot be read for %s %s is tried later', async (name, code) => {
+    const error = named(name, code === '' ? {} : { code });
     expect(await failure(apiKeyIn(clientOf(error).client, 'k').get())).toBeInstanceOf(RetryLater);
   });
 
