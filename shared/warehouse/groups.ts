@@ -94,10 +94,11 @@ function asText(column: Column): string {
   return `CAST(${name} AS VARCHAR(64))`;
 }
 
+/** Texts count as they do for a boolean attribute: true, t, 1 and false, f, 0, in any case. */
 const isBoolean = (column: Column, wanted: boolean): string =>
   column.type === 'boolean'
     ? `${identifier(column.name)} = ${wanted ? 'TRUE' : 'FALSE'}`
-    : `${asText(column)} IN (${(wanted ? ['true', 't', '1'] : ['false', 'f', '0']).map(textLiteral).join(', ')})`;
+    : `LOWER(${asText(column)}) IN (${(wanted ? ['true', 't', '1'] : ['false', 'f', '0']).map(textLiteral).join(', ')})`;
 
 /** A value of the parameter file as a literal of the column's type: a quoted number fits a column of numbers, and the other way round. */
 function literal(value: string | number | boolean, type: ColumnType): string {
