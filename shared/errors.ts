@@ -2,6 +2,7 @@
  * What stops the work. Expected outcomes (a rejection, a held deletion, a skipped start) are values, not errors; only
  * what ends a run or hands a message back to its queue is thrown. An unknown error is never treated as retryable.
  */
+import * as z from 'zod';
 
 /** Ends the run: the operator has to act. `found` and `next` are shown as they are, so they hold no personal data. */
 export class FatalError extends Error {
@@ -30,9 +31,18 @@ export class RetryLater extends Error {
 /** Returns an error's message, or the value as text when something else was thrown. */
 export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
-/** True for an error of the network, after which the same call may succeed. */
-export const isConnectionError = (error: unknown): boolean =>
-  error instanceof Error && 'code' in error && /^(ECONN|ETIMEDOUT|EPIPE|EAI_AGAIN|ENOTFOUND)/.test(String(error.code));
+/**
+ * True for an error of an AWS call that may pass without anybody's doing: the network failed, or the service answered 429
+ * or 5xx, in words that the SDK knows or not.
+ */
+export function mayPass(error: unknown): boolean {
+  if (typeof error !== 'object' || error === null) return false;
+  if ('code' in error && /^(ECONN|ETIMEDOUT|EPIPE|EAI_AGAIN|ENOTFOUND)/.test(String(error.code))) return true;
+  const { httpStatusCode = 0 } = AwsError.safeParse(error).data?.$metadata ?? {};
+  return httpStatusCode === 429 || httpStatusCode >= 500;
+}
+
+const AwsError = z.object({ $metadata: z.object({ httpStatusCode: z.number().optional() }) });
 
 /** The message has had its tries: it becomes a dead letter now. What it stood for has been settled. */
 export class GivenUp extends Error {

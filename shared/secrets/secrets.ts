@@ -1,7 +1,7 @@
 /** Secrets, read from Secrets Manager when they are first needed, kept in memory, never logged. */
 import { GetSecretValueCommand, type SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import * as z from 'zod';
-import { FatalError, isConnectionError, messageOf, RetryLater } from '../errors.ts';
+import { FatalError, mayPass, messageOf, RetryLater } from '../errors.ts';
 import { SECOND_MS } from '../time.ts';
 
 export type ApiKey = {
@@ -62,7 +62,7 @@ async function secretText(client: SecretsManagerClient, secretId: string): Promi
     return SecretString ?? '';
   } catch (error) {
     const name = error instanceof Error ? error.name : '';
-    if (PASSING.has(name) || isConnectionError(error)) {
+    if (PASSING.has(name) || mayPass(error)) {
       throw new RetryLater(`the secret '${secretId}' could not be read: ${name}`, 5 * SECOND_MS, { cause: error });
     }
     throw new FatalError(

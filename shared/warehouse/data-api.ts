@@ -11,7 +11,7 @@ import {
   GetStatementResultCommand,
   type RedshiftDataClient,
 } from '@aws-sdk/client-redshift-data';
-import { FatalError, isConnectionError, messageOf, RetryLater } from '../errors.ts';
+import { FatalError, mayPass, messageOf, RetryLater } from '../errors.ts';
 import type { RedshiftApp } from '../parameters/schema.ts';
 import { SECOND_MS } from '../time.ts';
 import type { RawValue } from '../values/converted.ts';
@@ -45,6 +45,9 @@ const PASSING = new Set([
   'TooManyRequestsException',
   'TimeoutError',
 ]);
+
+/** Status 500, but the statement or its target is what is wrong. Source: the same. */
+const ITS_OWN_FAULT = 'ExecuteStatementException';
 
 /** Returns the warehouse of a Redshift app. Calls throw RetryLater for what passes, FatalError for what does not. */
 export function dataApi(client: RedshiftDataClient, app: RedshiftApp): Warehouse {
@@ -121,7 +124,7 @@ async function guarded<T>(found: string, call: () => Promise<T>): Promise<T> {
   } catch (error) {
     if (error instanceof FatalError || error instanceof RetryLater) throw error;
     const name = error instanceof Error ? error.name : '';
-    if (PASSING.has(name) || isConnectionError(error))
+    if (PASSING.has(name) || (name !== ITS_OWN_FAULT && mayPass(error)))
       throw new RetryLater(`${found}: ${name}`, 10 * SECOND_MS, { cause: error });
     throw new FatalError(
       `${found}: ${name}: ${messageOf(error)}`,
