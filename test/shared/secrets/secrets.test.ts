@@ -79,8 +79,10 @@ describe('a secret', () => {
     ['TimeoutError', ''],
     ['Error', 'ECONNRESET'],
     ['Error', 'ENOTFOUND'],
+    ['SyntaxError', 503],
+    ['UnknownError', 429],
   ])('that cannot be read for %s %s is tried later', async (name, code) => {
-    const error = named(name, code === '' ? {} : { code });
+    const error = named(name, typeof code === 'number' ? { $metadata: { httpStatusCode: code } } : { code });
     expect(await failure(apiKeyIn(clientOf(error).client, 'k').get())).toBeInstanceOf(RetryLater);
   });
 
