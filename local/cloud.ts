@@ -36,7 +36,7 @@ export type LocalCloudOptions = {
   /** Takes each line that a function logs. */
   readonly onLog?: (functionName: string, line: string) => void;
   /** Takes how each invocation ended. */
-  readonly onOutcome?: (functionName: string, outcome: Outcome) => void;
+  readonly onOutcome?: (functionName: string, outcome: Outcome, event: unknown) => void;
   /** Rows of a page of the Data API; 1000 unless given. */
   readonly pageRows?: number;
   /** Divides the delays of the queues: for tests of what happens after a wait. */
@@ -63,8 +63,8 @@ export type LocalCloud = {
   readonly ended: (destination: string, run: string) => Promise<Run>;
   /** Starts a run and waits for its end. */
   readonly run: (event: StartEvent) => Promise<Run>;
-  /** Lets the next invocation of a function die. */
-  readonly crashNext: (name: FunctionName, crash: Crash) => void;
+  /** Lets an invocation of a function die; without a crash, none dies. */
+  readonly crashNext: (name: FunctionName, crash: Crash | undefined) => void;
   /** Lets the clocks of functions and emulators run ahead. */
   readonly advance: (ms: number) => void;
   readonly close: () => Promise<void>;

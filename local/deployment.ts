@@ -24,7 +24,7 @@ export type Deployment = {
   readonly ledger: Ledger;
   /** Invokes start-run as a schedule does. Returns the run's id. @throws Error when it was not started. */
   readonly start: (event: StartEvent) => Promise<string>;
-  readonly crashNext: (name: FunctionName, crash: Crash) => void;
+  readonly crashNext: (name: FunctionName, crash: Crash | undefined) => void;
   /** Ends the functions: none of their invocations is running any more. */
   readonly stop: () => Promise<void>;
 };
@@ -38,7 +38,7 @@ export type DeploymentDeps = {
   /** By how far the functions' clocks run ahead, in ms: one number, shared with their threads. */
   readonly clockOffset: SharedArrayBuffer;
   readonly onLog: (functionName: string, line: string) => void;
-  readonly onOutcome: (functionName: string, outcome: Outcome) => void;
+  readonly onOutcome: (functionName: string, outcome: Outcome, event: unknown) => void;
   /** Pollers by queue: they outlive a deployment, as a poll that is cut off may take a message with it. */
   readonly pollers: Map<string, Poller>;
 };
@@ -90,7 +90,7 @@ async function feed(
     sqs: deps.sqs.client,
     queueUrl: deps.sqs.queueUrl(queue.name),
     visibilitySeconds: queue.visibilitySeconds,
-    onOutcome: (id: string, outcome: Outcome) => deps.onOutcome(nameById.get(id) ?? id, outcome),
+    onOutcome: (id: string, outcome: Outcome, event: unknown) => deps.onOutcome(nameById.get(id) ?? id, outcome, event),
   };
   deps.pollers.set(queue.name, startPoller(options, { functions, source }));
 }

@@ -29,7 +29,7 @@ export type PollerOptions = {
   readonly sqs: SQSClient;
   readonly queueUrl: string;
   readonly visibilitySeconds: number;
-  readonly onOutcome: (functionId: string, outcome: Outcome) => void;
+  readonly onOutcome: (functionId: string, outcome: Outcome, event: unknown) => void;
 };
 
 const BatchResponse = z.object({ batchItemFailures: z.array(z.object({ itemIdentifier: z.string() })) });
@@ -86,8 +86,9 @@ async function work(
   messages: readonly Message[],
 ): Promise<void> {
   const { sqs, queueUrl } = options;
-  const outcome = await functions.invoke(source.functionId, event(source, messages));
-  options.onOutcome(source.functionId, outcome);
+  const event = eventOf(source, messages);
+  const outcome = await functions.invoke(source.functionId, event);
+  options.onOutcome(source.functionId, outcome, event);
   const failed = failures(outcome, source, messages);
   const done = messages.filter(({ MessageId }) => !failed.has(MessageId ?? ''));
   if (done.length > 0) await sqs.send(new DeleteMessageBatchCommand({ QueueUrl: queueUrl, Entries: entries(done) }));
@@ -112,7 +113,7 @@ function failures(outcome: Outcome, source: EventSource, messages: readonly Mess
   return new Set(report?.data?.batchItemFailures.map(({ itemIdentifier }) => itemIdentifier) ?? []);
 }
 
-const event = (source: EventSource, messages: readonly Message[]) => ({
+const eventOf = (source: EventSource, messages: readonly Message[]) => ({
   Records: messages.map((message) => ({
     messageId: message.MessageId,
     receiptHandle: message.ReceiptHandle,

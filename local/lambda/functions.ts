@@ -14,8 +14,8 @@ import { REGION } from '../template.ts';
 export type Crash = {
   readonly at: number;
   readonly when: 'before' | 'after';
-  /** Invocations of the function that go well before; none unless given. */
-  readonly skip?: number;
+  /** Only invocations whose event has this text; all of them unless given. */
+  readonly event?: string;
 };
 
 export type Outcome =
@@ -26,8 +26,8 @@ export type Outcome =
 export type Functions = {
   /** Runs a function to its end. Never throws: how it ended is the outcome. */
   readonly invoke: (id: string, event: unknown) => Promise<Outcome>;
-  /** Names the crash of one of a function's next invocations. */
-  readonly crashNext: (id: string, crash: Crash) => void;
+  /** Arms a crash of a function: it stays until an invocation gets that far. Without one, disarms it. */
+  readonly crashNext: (id: string, crash: Crash | undefined) => void;
   /** Lets the clocks of all functions run ahead. */
   readonly advance: (ms: number) => void;
   readonly close: () => Promise<void>;
@@ -89,13 +89,18 @@ export function startFunctions({ functions, endpoints, clockOffset, onLog }: Fun
       const pool = idle.get(id) ?? [];
       idle.set(id, pool);
       const worker = pool.pop() ?? start(spec);
-      const crashAt = due(crashes, id);
+      const crashAt = armed(crashes.get(id), event);
       const outcome = await handle(worker, event, spec.timeoutSeconds * 1000, crashAt);
-      if (outcome.kind === 'died') await worker.terminate();
-      else pool.push(worker);
+      if (outcome.kind === 'died') {
+        if (crashAt) crashes.delete(id);
+        await worker.terminate();
+      } else pool.push(worker);
       return outcome;
     },
-    crashNext: (id, crash) => crashes.set(id, crash),
+    crashNext: (id, crash) => {
+      if (crash) crashes.set(id, crash);
+      else crashes.delete(id);
+    },
     advance: (ms) => {
       offsetMs[0] = (offsetMs[0] ?? 0) + ms;
     },
@@ -105,16 +110,8 @@ export function startFunctions({ functions, endpoints, clockOffset, onLog }: Fun
   };
 }
 
-/** The crash of this invocation, if it is its turn. */
-function due(crashes: Map<string, Crash>, id: string): Crash | undefined {
-  const crash = crashes.get(id);
-  if (!crash?.skip) {
-    crashes.delete(id);
-    return crash;
-  }
-  crashes.set(id, { ...crash, skip: crash.skip - 1 });
-  return undefined;
-}
+const armed = (crash: Crash | undefined, event: unknown): Crash | undefined =>
+  crash && JSON.stringify(event).includes(crash.event ?? '') ? crash : undefined;
 
 /** What Lambda sets besides the function's own variables. Source: AWS Lambda Developer Guide, 'Defined runtime environment variables'. */
 const environment = (spec: FunctionSpec): Record<string, string> => ({
