@@ -85,6 +85,7 @@ export type BrazeEmulatorSettings = {
   ianaTimeZones: readonly string[] | undefined;
   /** Rails-style names that are stored beside them when not strict. */
   railsTimeZones: readonly string[];
+  /** Letters beyond ASCII in an address: whether Braze takes them is not documented. */
   unicodeEmails: boolean;
   /** What becomes of an over-long string when not strict. */
   overLongStrings: 'dropped' | 'truncated' | 'refused';
@@ -150,7 +151,7 @@ export const settingsWith = (given: Partial<BrazeEmulatorSettings>): BrazeEmulat
   unknownSubscriptionUsers: 'accepted',
   ianaTimeZones: undefined,
   railsTimeZones: ['Eastern Time (US & Canada)'],
-  unicodeEmails: false,
+  unicodeEmails: true,
   overLongStrings: 'dropped',
   nullConsent: 'ignored',
   largeIntegers: 'accepted',

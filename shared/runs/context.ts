@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { FatalError } from '../errors.ts';
 import type { BrazeApp, Destination, Model, Parameters, RedshiftApp } from '../parameters/schema.ts';
 import { canonicalText, type JsonValue } from '../values/json.ts';
-import { type Column, columnType } from '../warehouse/columns.ts';
+import { type Column, columnType, isPadded } from '../warehouse/columns.ts';
 import type { Run } from './model.ts';
 
 export type DestinationContext = {
@@ -53,8 +53,9 @@ export function columnFinder(columns: Run['columns']): (property: string) => Col
   for (const [name, typeName] of columns) {
     const type = columnType(typeName);
     if (type === undefined) continue;
-    byName.set(name, { name, type });
-    byLowerCase.set(name.toLowerCase(), { name, type });
+    const column = { name, type, ...(isPadded(typeName) ? { padded: true } : {}) };
+    byName.set(name, column);
+    byLowerCase.set(name.toLowerCase(), column);
   }
   return (property) => {
     const column = byName.get(property) ?? byLowerCase.get(property.toLowerCase());

@@ -12,7 +12,12 @@ export type ColumnType =
   | 'time'
   | 'super';
 
-export type Column = { readonly name: string; readonly type: ColumnType };
+export type Column = {
+  readonly name: string;
+  readonly type: ColumnType;
+  /** A CHAR column: its values are filled up with blanks that mean nothing. */
+  readonly padded?: boolean;
+};
 
 /** Redshift's type names, as the Data API reports them, and their aliases. Source: Amazon Redshift, 'Data types'. */
 const TYPES: Readonly<Record<string, ColumnType>> = {
@@ -59,3 +64,6 @@ export const columnType = (typeName: string): ColumnType | undefined => {
   const name = typeName.toLowerCase();
   return Object.hasOwn(TYPES, name) ? TYPES[name] : undefined;
 };
+
+/** True for CHAR and its aliases. Source: Amazon Redshift, 'Character types' (trailing blanks are insignificant). */
+export const isPadded = (typeName: string): boolean => /^(bpchar|char|character|nchar)$/i.test(typeName);

@@ -57,7 +57,7 @@ export function shardSql(query: ShardQuery): string {
     nowMs: query.nowMs,
   };
   // VARCHAR alone is VARCHAR(256) in Redshift and would cut longer keys, so that two records became one.
-  const key = `CAST(${identifier(query.primaryKey.name)} AS VARCHAR(65535))`;
+  const key = `CAST(${whole(query.primaryKey)} AS VARCHAR(65535))`;
   const columns = [
     'w2b_record_hash',
     'w2b_key',
@@ -84,5 +84,8 @@ function selected(column: Column): string {
   const name = identifier(column.name);
   if (column.type === 'integer' || column.type === 'decimal') return `CAST(${name} AS VARCHAR(64))`;
   if (column.type === 'super') return `JSON_SERIALIZE(${name})`;
-  return name;
+  return whole(column);
 }
+
+const whole = (column: Column): string =>
+  column.padded ? `RTRIM(${identifier(column.name)})` : identifier(column.name);

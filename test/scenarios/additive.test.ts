@@ -1,5 +1,5 @@
 import type { LocalCloud } from '../../local/cloud.ts';
-import { GROUP_ID, scenario, startScenarios } from './support.ts';
+import { endScenarios, GROUP_ID, scenario, startScenarios } from './support.ts';
 
 let cloud: LocalCloud;
 beforeAll(async () => {
@@ -8,7 +8,7 @@ beforeAll(async () => {
 afterEach(() => {
   expect(cloud.braze().violations()).toEqual([]);
 });
-afterAll(() => cloud.close());
+afterAll(() => endScenarios(cloud));
 
 const additive = { destination: { syncMode: 'additive' as const } };
 const ANN = { id: 'ann', email: 'ann@example.com', first_name: 'Ann', score: 12.5 };

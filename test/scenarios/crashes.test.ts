@@ -8,7 +8,7 @@ import { startLocalCloud } from '../../local/cloud.ts';
 import type { FunctionName } from '../../local/deployment.ts';
 import type { Outcome } from '../../local/lambda/functions.ts';
 import type { Run } from '../../shared/runs/model.ts';
-import { GROUP_ID, type Person, parametersOf, type Scenario, scenario } from './support.ts';
+import { endScenarios, GROUP_ID, type Person, parametersOf, type Scenario, scenario } from './support.ts';
 
 let cloud: LocalCloud;
 let it: Scenario;
@@ -24,7 +24,7 @@ beforeAll(async () => {
   await it.insert({ id: 'anchor', first_name: 'Anchor' });
   await it.run();
 });
-afterAll(() => cloud.close());
+afterAll(() => endScenarios(cloud));
 
 /** Three people whose fate turns each time: one changes, one comes and goes, one joins and leaves the group. */
 let turn = 0;

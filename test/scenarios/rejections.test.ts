@@ -1,6 +1,6 @@
 import type { LocalCloud } from '../../local/cloud.ts';
 import { recordHash } from '../../shared/ledger/record-hash.ts';
-import { GROUP_ID, scenario, startScenarios } from './support.ts';
+import { endScenarios, GROUP_ID, scenario, startScenarios } from './support.ts';
 
 let cloud: LocalCloud;
 beforeAll(async () => {
@@ -9,7 +9,7 @@ beforeAll(async () => {
 afterEach(() => {
   expect(cloud.braze().violations()).toEqual([]);
 });
-afterAll(() => cloud.close());
+afterAll(() => endScenarios(cloud));
 
 const ANN = { id: 'ann', email: 'ann@example.com', first_name: 'Ann', score: 12.5 };
 const listed = async (run: string) =>

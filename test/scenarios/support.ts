@@ -11,6 +11,7 @@ import { parseParameters } from '../../shared/parameters/read.ts';
 import type { Parameters, ParametersInput } from '../../shared/parameters/schema.ts';
 import type { Run } from '../../shared/runs/model.ts';
 import type { StartEvent } from '../../shared/runs/start-run.ts';
+import { checkRedshift } from '../support/redshift-grammar.ts';
 
 type Destination = ParametersInput['destinations'][string];
 type Model = ParametersInput['models'][string];
@@ -112,6 +113,17 @@ export const viewOf = ({ attributes, customAttributes, subscriptionGroups }: Bra
 /** Starts the cloud of a test file. Its queues wait a tenth of what they are told. */
 export const startScenarios = (): Promise<LocalCloud> =>
   startLocalCloud({ parameters: parametersOf('nobody'), hurry: 10 });
+
+/**
+ * Ends the cloud of a test file, after holding every statement that its scenarios made against Redshift's grammar and
+ * functions: PGlite alone would accept more.
+ */
+export async function endScenarios(cloud: LocalCloud): Promise<void> {
+  const statements = [...new Set(cloud.warehouse.statements().map(({ sql }) => sql))];
+  await cloud.close();
+  expect(statements.length).toBeGreaterThan(0);
+  expect(statements.flatMap((sql) => checkRedshift(sql).map((problem) => `${problem}\n${sql}`))).toEqual([]);
+}
 
 /** Begins a scenario with an empty table and an empty workspace. */
 export async function scenario(cloud: LocalCloud, name: string, change: Change = {}): Promise<Scenario> {
