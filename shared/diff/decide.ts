@@ -85,7 +85,9 @@ function decideRow(row: Row, entry: Entry | undefined, context: DecideContext): 
   const { omitted } = row;
   const known = entry?.fingerprint && mayBeInBraze(entry) ? decodedUnlessSame(entry.fingerprint, row) : [];
   const isKnown = entry !== undefined && mayBeInBraze(entry);
-  if (isKnown && known === undefined && !entry.uncertain) return { kind: 'unchanged', omitted };
+  // After a lost answer or an absence, even the user's existence is to be seen to, also where no field differs.
+  const isSure = isKnown && !entry.uncertain && !entry.gone;
+  if (isSure && known === undefined) return { kind: 'unchanged', omitted };
   const before = known ?? decodeFingerprint(row.fingerprint);
   const fingerprint = withCarried(row, before, context);
   if (!context.retryRejections && entry && wasRefused(entry, fingerprint)) {
@@ -93,8 +95,9 @@ function decideRow(row: Row, entry: Entry | undefined, context: DecideContext): 
   }
   if (isKnown) {
     const upsert = difference(row, before, fingerprint, context);
-    const nothing = upsert.fields.length === 0 && !entry.uncertain;
-    return nothing ? { kind: 'unchanged', omitted } : { kind: 'changed', upsert, omitted };
+    if (isSure && upsert.fields.length === 0) return { kind: 'unchanged', omitted };
+    const lookup = context.syncMode === 'enrich' && !isSure;
+    return { kind: 'changed', upsert: { ...upsert, lookup }, omitted };
   }
   const absent = context.syncMode === 'enrich' && entry?.absentAt !== undefined;
   if (absent && (entry.absentAt ?? 0) > context.askAgainBeforeMs) return { kind: 'unchanged', omitted };
