@@ -35,7 +35,8 @@ export const RedshiftApp = z
     type: z.literal('redshift').describe('A Redshift warehouse.'),
     workgroup: z
       .string()
-      .min(1)
+      .min(3)
+      .max(128)
       .optional()
       .describe('Redshift Serverless workgroup. Either this, or cluster and dbUser.'),
     cluster: z.string().min(1).optional().describe('Provisioned cluster identifier.'),
@@ -255,9 +256,9 @@ export const Destination = z
       .describe('A value that Braze would refuse or lose: reject the record, or leave only the field behind.'),
     shards: z
       .union([z.literal(1), z.literal(2), z.literal(4), z.literal(8), z.literal(16), z.literal(32), z.literal(64)])
-      .default(4)
+      .default(1)
       .describe(
-        'Statements that a run submits, one for each range of record hashes. More for more than a million rows.',
+        'Parts in which the rows are read, a statement each. More than one splits small changes over more requests; a result of the Data API has 500 MB at most, so take more from about a million rows on.',
       ),
     askAgainAfter: Duration.default('1 day').describe(
       'enrich: how long a user that Braze does not know stays unasked.',

@@ -89,6 +89,7 @@ export async function plan(deps: PlanDeps, destination: string, options: PlanOpt
         tally.add(decide(match, decideBy), { hash, known: isKnown(match.entry) });
       }
     }
+    tally.endShard();
   }
   return tally.plan();
 }
@@ -257,8 +258,9 @@ function tallyOf(context: DestinationContext, options: PlanOptions) {
       }
       if (collected.isFull()) take();
     },
+    /** A run puts what is left of a shard on the queue when it has read it: batches do not reach over shards. */
+    endShard: take,
     plan: (): Plan => {
-      take();
       const counts = collected.counts();
       const { maxPercent, maxRecords } = destination.deletionGuard;
       const verdict = guard({ ...counts, approved: options.approveDeletions, limits: { maxPercent, maxRecords } });

@@ -60,7 +60,7 @@ export function dataApi(client: RedshiftDataClient, app: RedshiftApp): Warehouse
   };
   return {
     submit: (sql, idempotencyToken, name) =>
-      guarded(`Redshift did not take the statement '${firstLine(sql)}'`, async () => {
+      guarded(`Redshift did not take the statement '${name}'`, async () => {
         const input = { ...target, Sql: sql, ClientToken: idempotencyToken, StatementName: name };
         const { Id } = await client.send(new ExecuteStatementCommand(input));
         if (!Id) throw new Error('the answer has no statement id');

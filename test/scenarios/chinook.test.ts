@@ -171,7 +171,7 @@ if (existsSync(FILE)) {
     const run = await begin('sync');
     expect(await run()).toMatchObject({
       status: 'succeeded',
-      totals: { extracted: 59, added: 59, accepted: 59, requests: 4 },
+      totals: { extracted: 59, added: 59, accepted: 59, requests: 1 },
     });
     expect(heldUsers(cloud)).toEqual(await expectedUsers(cloud));
     await cloud.warehouse.exec(CHANGES);

@@ -26,7 +26,7 @@ describe('a valid file', () => {
     const { apps, destinations, environment } = parsed(EXAMPLE);
     expect(environment).toBe('production');
     expect(apps.braze).toMatchObject({ requestsPerSecond: 50, concurrency: 5, settleSeconds: 5 });
-    expect(destinations.customers_to_braze).toMatchObject({ enabled: true, shards: 4, invalidValues: 'reject' });
+    expect(destinations.customers_to_braze).toMatchObject({ enabled: true, shards: 1, invalidValues: 'reject' });
   });
 
   test('comes back the same from the JSON that a function carries', () => {
@@ -362,11 +362,11 @@ describe('overrides', () => {
   test('are laid over the file', () => {
     const overrides = {
       apps: { braze: { endpoint: 'http://127.0.0.1:4567' } },
-      destinations: { customers_to_braze: { shards: 1 } },
+      destinations: { customers_to_braze: { shards: 8 } },
     };
     const { apps, destinations } = parseParameters(EXAMPLE, FILE, undefined, { overrides });
     expect(apps.braze).toMatchObject({ endpoint: 'http://127.0.0.1:4567', apiKeySecret: 'braze/rest-api-key' });
-    expect(destinations.customers_to_braze?.shards).toBe(1);
+    expect(destinations.customers_to_braze?.shards).toBe(8);
   });
 
   test('are named as the place of a mistake in them', () => {
