@@ -1,7 +1,7 @@
 /** What runs and plans look like to a person, and the counts that both print for programs. */
 import pc from 'picocolors';
 import { type Rejection, type Run, Totals } from '../shared/runs/model.ts';
-import type { Plan } from '../shared/runs/plan.ts';
+import type { Plan } from '../shared/runs/plan-tally.ts';
 
 /** The counts of a run or plan, in the order in which a record passes them. */
 export function countsOf(totals: Totals = Totals.parse({})) {

@@ -11,7 +11,7 @@ import { runText } from '../cli/output.ts';
 import type { BrazeEmulator } from '../local/braze/emulator.ts';
 import type { LocalCloud } from '../local/cloud.ts';
 import type { Rejection, Run, Totals } from '../shared/runs/model.ts';
-import type { Plan } from '../shared/runs/plan.ts';
+import type { Plan } from '../shared/runs/plan-tally.ts';
 import { DAY_MS, HOUR_MS } from '../shared/time.ts';
 import { differencesOf, expectedProfiles, type GroupNames, type Profile, profileOf } from './check.ts';
 import type { Page } from './page.ts';

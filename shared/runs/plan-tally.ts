@@ -1,0 +1,196 @@
+/**
+ * Counts what decisions would lead to: the same batches as a run makes, and what they would cost. In memory only.
+ */
+import { dataPointsOf } from '../braze/data-points.ts';
+import type { Decision, Removal, Upsert } from '../diff/decide.ts';
+import { type Collected, collector } from './collector.ts';
+import type { DestinationContext } from './context.ts';
+import { guard } from './guard.ts';
+import { BatchMessage } from './messages.ts';
+import { type Rejection, type Run, type RunStatus, ShardCounts, type Totals } from './model.ts';
+
+export type PlanOptions = {
+  readonly approveDeletions: boolean;
+  readonly retryRejections: boolean;
+  /** Put primary keys and values into the samples. */
+  readonly showValues: boolean;
+};
+
+export type Sample = {
+  readonly recordHash: string;
+  readonly change: 'added' | 'changed' | 'removed';
+  /** Attributes and groups. */
+  readonly fields: readonly string[];
+  readonly primaryKey?: string;
+  readonly values?: Readonly<Record<string, unknown>>;
+};
+
+export type Plan = {
+  readonly destination: string;
+  readonly status: RunStatus;
+  readonly syncMode: Run['syncMode'];
+  readonly totals: Totals;
+  readonly heldBecause: string | undefined;
+  /** Changed records by field. */
+  readonly changedFields: Readonly<Record<string, number>>;
+  /** Records that join or leave, by group (or by subscription group id, for one that is no longer listed). */
+  readonly groups: Readonly<Record<string, { readonly joined: number; readonly left: number }>>;
+  readonly samples: readonly Sample[];
+  readonly rejections: readonly Rejection[];
+};
+
+export type PlanTally = {
+  /** Takes in a decision about a record; `known` when the ledger says that Braze may have it. */
+  readonly add: (decision: Decision, record: { readonly hash: string; readonly known: boolean }) => void;
+  /** A run puts what is left of a shard on the queue when it has read it: batches do not reach over shards. */
+  readonly endShard: () => void;
+  readonly plan: () => Plan;
+};
+
+const SAMPLES_OF_A_KIND = 5;
+const MAX_REJECTIONS = 1000;
+
+/** What the plan is made of, while it grows. */
+type Sums = {
+  dataPoints: number;
+  upsertRequests: number;
+  lookups: number;
+  removalRequests: number;
+  /** Removed records that leave a group, where profiles stay. */
+  leavers: number;
+  readonly changedFields: Map<string, number>;
+  readonly groups: Map<string, { joined: number; left: number }>;
+  readonly samples: Sample[];
+  readonly rejections: Rejection[];
+};
+
+/** Returns a tally that has counted nothing yet. */
+export function planTally(context: DestinationContext, options: PlanOptions): PlanTally {
+  const { destination, name, braze } = context;
+  const collected = collector({
+    run: 'plan',
+    destination,
+    name,
+    maxUsersPerRequest: braze.maxUsersPerRequest,
+    epoch: 'plan',
+    shard: { shard: 0, batches: 0, held: 0, counts: ShardCounts.parse({}) },
+  });
+  const sums: Sums = {
+    ...{ dataPoints: 0, upsertRequests: 0, lookups: 0, removalRequests: 0, leavers: 0 },
+    changedFields: new Map(),
+    groups: new Map(),
+    samples: [],
+    rejections: [],
+  };
+  const nameOf = groupNames(context);
+  const take = (): void => countBatches(sums, collected.take());
+  return {
+    add: (decision, record) => {
+      collected.add(decision, record);
+      if (decision.kind === 'added' || decision.kind === 'changed') {
+        countUpsert(sums, decision.kind, decision.upsert, nameOf);
+        addSample(sums, upsertSample(decision.kind, decision.upsert, nameOf, options.showValues));
+      } else if (decision.kind === 'removed') {
+        for (const id of decision.removal.leaves) group(sums, nameOf(id)).left++;
+        addSample(sums, removalSample(decision.removal, nameOf, options.showValues));
+      }
+      if (collected.isFull()) take();
+    },
+    endShard: take,
+    plan: () => planOf(context, options, sums, collected.counts()),
+  };
+}
+
+/** A group's own name where the destination lists it, else its id in Braze. */
+function groupNames({ destination }: DestinationContext): (subscriptionGroupId: string) => string {
+  const groups = Object.entries(destination.subscriptionGroups);
+  const nameById = new Map(groups.map(([name, id]) => [id.toLowerCase(), name]));
+  return (id) => nameById.get(id) ?? id;
+}
+
+function group(sums: Sums, name: string): { joined: number; left: number } {
+  const counts = sums.groups.get(name) ?? { joined: 0, left: 0 };
+  sums.groups.set(name, counts);
+  return counts;
+}
+
+function countUpsert(sums: Sums, kind: 'added' | 'changed', upsert: Upsert, nameOf: (id: string) => string): void {
+  sums.dataPoints += dataPointsOf(upsert.attributes);
+  for (const [id, state] of upsert.subscriptions) group(sums, nameOf(id))[state === 'subscribed' ? 'joined' : 'left']++;
+  if (kind === 'added') return;
+  for (const field of fieldsOfUpsert(upsert, nameOf)) {
+    sums.changedFields.set(field, (sums.changedFields.get(field) ?? 0) + 1);
+  }
+}
+
+const fieldsOfUpsert = (upsert: Upsert, nameOf: (id: string) => string): string[] => [
+  ...upsert.attributes.keys(),
+  ...[...upsert.subscriptions.keys()].map(nameOf),
+];
+
+/** Each batch becomes one request, one that is to be looked up two; held batches without anything to say none. */
+function countBatches(sums: Sums, { texts, held, rejections }: Collected): void {
+  for (const text of texts) {
+    const message = BatchMessage.parse(JSON.parse(text));
+    if (message.kind === 'upsert') sums.upsertRequests++;
+    if (message.kind === 'upsert' && message.records.some((record) => record.l)) sums.lookups++;
+  }
+  for (const { records } of held) {
+    sums.leavers += records.filter((record) => record.f !== undefined && record.s.length > 0).length;
+    if (records.some((record) => record.f === undefined || record.s.length > 0)) sums.removalRequests++;
+  }
+  sums.rejections.push(...rejections.slice(0, MAX_REJECTIONS - sums.rejections.length));
+}
+
+function addSample(sums: Sums, sample: Sample): void {
+  const ofItsKind = sums.samples.filter(({ change }) => change === sample.change).length;
+  if (ofItsKind < SAMPLES_OF_A_KIND) sums.samples.push(sample);
+}
+
+function upsertSample(
+  change: Sample['change'],
+  upsert: Upsert,
+  nameOf: (id: string) => string,
+  showValues: boolean,
+): Sample {
+  const { hash, primaryKey, attributes, subscriptions } = upsert;
+  const sample = { recordHash: hash, change, fields: fieldsOfUpsert(upsert, nameOf) };
+  if (!showValues) return sample;
+  const states = [...subscriptions].map(([id, state]): [string, string] => [nameOf(id), state]);
+  return { ...sample, primaryKey, values: Object.fromEntries([...attributes, ...states]) };
+}
+
+const removalSample = (removal: Removal, nameOf: (id: string) => string, showValues: boolean): Sample => ({
+  recordHash: removal.hash,
+  change: 'removed',
+  fields: removal.leaves.map(nameOf),
+  ...(showValues ? { primaryKey: removal.primaryKey } : {}),
+});
+
+function planOf(context: DestinationContext, options: PlanOptions, sums: Sums, counts: ShardCounts): Plan {
+  const { destination, name } = context;
+  const verdict = guard({ ...counts, approved: options.approveDeletions, limits: destination.deletionGuard });
+  const { extracted, unchanged, added, changed, removed, rejected, omitted } = counts;
+  const held = verdict.released ? 0 : removed;
+  const totals: Totals = {
+    ...{ extracted, unchanged, added, changed, removed, held, rejected, omitted },
+    accepted: added + changed + (verdict.released ? sums.leavers : 0),
+    deleted: verdict.released && destination.syncMode === 'sync' ? removed : 0,
+    absent: 0,
+    undelivered: 0,
+    requests: sums.upsertRequests + sums.lookups + (verdict.released ? sums.removalRequests : 0),
+    lookups: sums.lookups,
+    dataPoints: sums.dataPoints,
+  };
+  return {
+    destination: name,
+    status: held > 0 ? 'held' : rejected > 0 ? 'partial' : 'succeeded',
+    syncMode: destination.syncMode,
+    totals,
+    heldBecause: verdict.released ? undefined : verdict.because,
+    changedFields: Object.fromEntries(sums.changedFields),
+    groups: Object.fromEntries(sums.groups),
+    samples: sums.samples,
+    rejections: sums.rejections,
+  };
+}
