@@ -232,6 +232,13 @@ describe('an entry without a row', () => {
     });
   });
 
+  test.each(['additive', 'enrich'] as const)('of no group is removed once in %s, so that it is counted', (syncMode) => {
+    expect(removal(entryOf(row(ANN)), syncMode)).toMatchObject({
+      kind: 'removed',
+      removal: { leaves: [], fields: [], fingerprint: row(ANN).fingerprint },
+    });
+  });
+
   test.each(['additive', 'enrich'] as const)(
     'stays in %s once it has left, unless a group is left again',
     (syncMode) => {

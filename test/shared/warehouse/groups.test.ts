@@ -376,6 +376,21 @@ test.each([
   expect(found.map((id) => WORDS[id]).sort()).toEqual([...matching].sort());
 });
 
+test.each([
+  ['starts_with', '😀', ['😀', '😀😀', '😀a']],
+  ['ends_with', '😀', ['😀', '😀😀', 'a😀']],
+  ['contains', '😀', ['😀', '😀😀', '😀a', 'a😀']],
+  ['starts_with', "'", ["'a"]],
+  ['ends_with', '\\', ['a\\']],
+  ['contains', '_', ['a_c']],
+  ['contains', '%', ['%']],
+] as const)('%s %s counts characters, and knows no wildcards', async (op, value, matching) => {
+  const words = ['😀', '😀😀', '😀a', 'a😀', "'a", 'a\\', 'a_c', 'abc', '%', ''];
+  await fill(words.map((word) => ({ ...nothing, word })));
+  const [found = []] = await members([predicate({ property: 'word', op, value }, context)]);
+  expect(found.map((id) => words[id])).toEqual(matching);
+});
+
 const nothing: Row = {
   word: null,
   'odd "name"': null,

@@ -193,6 +193,13 @@ describe('SQL of the parameter file', () => {
     expect(rows.map(([, key]) => key).sort()).toEqual(['1', '2', '3']);
   });
 
+  test('may end in a comment or a semicolon also where no schema has taken it away', async () => {
+    for (const end of ['-- all', ';', ' ;\n ', '/* all */']) {
+      const model = { ...modelOf(), table: undefined, query: `SELECT * FROM people ${end}`, where: 'n > 1 -- some' };
+      expect((await shard(model)).map(([, key]) => key).sort()).toEqual(['2', '3']);
+    }
+  });
+
   test.each([
     ['n >= 2'],
     ['n >= 2 -- not the first'],
