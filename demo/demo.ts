@@ -10,12 +10,17 @@ import { join } from 'node:path';
 process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = 'true';
 if (!process.stdout.isTTY && !process.env.FORCE_COLOR) process.env.NO_COLOR = '1';
 
+const INTERRUPTED = 130;
+/** What an interruption does; once the cloud has started, it is closed first. */
+let stop = (): void => process.exit(INTERRUPTED);
+
 process.exitCode = await main();
 
 async function main(): Promise<number> {
   const startedAt = Date.now();
   const dir = mkdtempSync(join(tmpdir(), 'w2b-demo-'));
   process.once('exit', () => rmSync(dir, { recursive: true, force: true }));
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop());
 
   const write = (text: string): void => void process.stdout.write(text);
   write('Starting a warehouse, a Braze and the functions between them on this machine ...\n');
@@ -37,8 +42,7 @@ async function runStory(dir: string, write: (text: string) => void): Promise<voi
   const { tellStory } = await import('./story.ts');
   const parameters = readParameters(join(import.meta.dirname, '..', 'parameters', 'demo.yaml'));
   const cloud = await startLocalCloud({ parameters, dir });
-  for (const signal of ['SIGINT', 'SIGTERM'] as const)
-    process.once(signal, () => void cloud.close().finally(() => process.exit(130)));
+  stop = () => void cloud.close().finally(() => process.exit(INTERRUPTED));
   const planner = plannerOf(cloud);
   try {
     await tellStory({ cloud, planner, page: page(write) });

@@ -5,7 +5,8 @@ import type { LocalCloud } from '../local/cloud.ts';
 import { LOCAL_CREDENTIALS } from '../local/dynamodb.ts';
 import { REGION } from '../local/template.ts';
 import { contextOf } from '../shared/runs/context.ts';
-import { type Plan, type PlanDeps, plan } from '../shared/runs/plan.ts';
+import { type PlanDeps, plan } from '../shared/runs/plan.ts';
+import type { Plan } from '../shared/runs/plan-tally.ts';
 import { dataApi } from '../shared/warehouse/data-api.ts';
 
 export type Planner = {
