@@ -140,11 +140,13 @@ async function start(options: LocalCloudOptions, closers: Closer[], close: () =>
     onOutcome: options.onOutcome ?? (() => undefined),
     pollers,
   };
-  let deployment: Deployment = await deploy(deps, await withEndpoints(options.parameters));
-  closers.push(() => deployment.stop());
+  let stopDeployment: Closer = () => undefined;
   closers.push(async () => {
     await Promise.all([...pollers.values()].map((poller) => poller.stop()));
+    await stopDeployment();
   });
+  let deployment: Deployment = await deploy(deps, await withEndpoints(options.parameters));
+  stopDeployment = () => deployment.stop();
   await closeInterrupted(deployment, clock);
 
   const ended = async (destination: string, run: string): Promise<Run> => {

@@ -215,7 +215,7 @@ describe('functions', () => {
     expect(grantsOf('extract-shard')).toEqual({
       anywhere: ['redshift-data:DescribeStatement', 'redshift-data:GetStatementResult'],
       onNames: {
-        'table runs': dynamodb('DeleteItem', 'GetItem', 'PutItem', 'Query', 'UpdateItem'),
+        'table runs': dynamodb('BatchGetItem', 'DeleteItem', 'GetItem', 'PutItem', 'Query', 'UpdateItem'),
         'table ledger': dynamodb('BatchWriteItem', 'GetItem', 'PutItem', 'Query'),
         'queue extract': sqs(...RECEIVE, 'SendMessage'),
         'queue batch-braze': sqs('SendMessage'),
