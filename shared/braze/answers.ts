@@ -23,8 +23,13 @@ export type Verdict =
   | { readonly kind: 'received'; readonly refused: ReadonlyMap<number, string> }
   /** `refused` is definite; nothing is known of the others, which are sent again without them. */
   | { readonly kind: 'resend'; readonly refused: ReadonlyMap<number, string> }
-  /** Refused as a whole, without naming the culprit: the halves are sent. */
-  | { readonly kind: 'split'; readonly reason: string; readonly tooMany: boolean }
+  /** Refused as a whole, without naming the culprit: the halves are sent. `applied`: whether Braze may have done a part. */
+  | {
+      readonly kind: 'split';
+      readonly reason: string;
+      readonly tooMany: boolean;
+      readonly applied: 'no' | 'maybe';
+    }
   /** May succeed later. `applied` says whether Braze may already have done it. */
   | {
       readonly kind: 'retryable';
@@ -35,14 +40,20 @@ export type Verdict =
   /** Nothing can succeed until a person acts; Braze did nothing. */
   | { readonly kind: 'fatal'; readonly status: number; readonly found: string; readonly next: string };
 
-const ErrorEntry = z.union([
-  z.string(),
-  z.object({ type: z.unknown().optional(), input_array: z.string().optional(), index: z.int().min(0).optional() }),
-]);
+/** An entry of a form that we do not know names no object; it is never taken for no error. */
+const ErrorEntry = z
+  .union([
+    z.string(),
+    z.object({ type: z.unknown().optional(), input_array: z.string().optional(), index: z.int().min(0).optional() }),
+  ])
+  .catch('an error of an unknown form');
 const Body = z.object({
-  message: z.string().optional(),
-  error: z.string().optional(),
-  errors: z.union([z.array(ErrorEntry), z.string()]).optional(),
+  message: z.string().optional().catch(undefined),
+  error: z.string().optional().catch(undefined),
+  errors: z
+    .union([z.array(ErrorEntry), z.string(), z.null()])
+    .optional()
+    .catch('errors of an unknown form'),
 });
 type Body = z.infer<typeof Body>;
 
@@ -60,7 +71,7 @@ export function verdictOf(answer: HttpAnswer | NoAnswer, objects: number, input:
   const body = parseBody(answer.body);
   if (status >= 200 && status < 300) return received(status, body, objects, input);
   if (status === 400) return badRequest(body, objects, input);
-  if (status === 413) return { kind: 'split', reason: 'the request is too large (413)', tooMany: false };
+  if (status === 413) return { kind: 'split', reason: 'the request is too large (413)', tooMany: false, applied: 'no' };
   if (status === 429) {
     const afterMs = waitMs(answer.headers, nowMs);
     return {
@@ -99,7 +110,7 @@ function received(status: number, body: Body | undefined, objects: number, input
   if (placed.unplaced === undefined) return { kind: 'received', refused: placed.refused };
   return objects === 1
     ? { kind: 'received', refused: new Map([[0, placed.unplaced]]) }
-    : { kind: 'split', reason: placed.unplaced, tooMany: false };
+    : { kind: 'split', reason: placed.unplaced, tooMany: false, applied: 'maybe' };
 }
 
 function badRequest(body: Body | undefined, objects: number, input: string): Verdict {
@@ -112,6 +123,7 @@ function badRequest(body: Body | undefined, objects: number, input: string): Ver
     kind: 'split',
     reason: `Braze refused the request (400): ${reason}`,
     tooMany: /max(imum)? input length/i.test(said),
+    applied: placed.unplaced === undefined ? 'no' : 'maybe',
   };
 }
 
@@ -125,7 +137,7 @@ function place(
   let unplaced: string | undefined;
   const errors = typeof body.errors === 'string' ? [body.errors] : (body.errors ?? []);
   for (const entry of errors) {
-    const reason = shorten(typeof entry === 'string' ? entry : String(entry.type ?? 'no reason given'));
+    const reason = shorten(typeof entry === 'string' ? entry : reasonIn(entry.type));
     const fits = typeof entry !== 'string' && (entry.input_array ?? input) === input;
     const index = fits ? entry.index : undefined;
     if (index !== undefined && index < objects) refused.set(index, refused.get(index) ?? reason);
@@ -134,8 +146,13 @@ function place(
   return { refused, unplaced };
 }
 
+function reasonIn(type: unknown): string {
+  if (type === undefined || type === null) return 'no reason given';
+  return typeof type === 'string' ? type : JSON.stringify(type);
+}
+
 const shorten = (text: string): string =>
-  text.length > MAX_REASON_CHARACTERS ? `${text.slice(0, MAX_REASON_CHARACTERS)}…` : text;
+  (text.length > MAX_REASON_CHARACTERS ? `${text.slice(0, MAX_REASON_CHARACTERS)}…` : text).toWellFormed();
 
 function fatal(status: number, body: Body | undefined): Verdict {
   const said = shorten(body?.message ?? body?.error ?? 'no message');

@@ -70,11 +70,14 @@ export async function deliver<T>(deps: DeliverDeps, shipment: Shipment<T>, tally
     if (part.positions.length === 0) continue;
     const verdict = await ask(deps, shipment, part.positions, tally);
     if (verdict.kind === 'split') {
+      if (verdict.applied === 'maybe') tally.applied = true;
       parts.unshift(...split(part, verdict, refused));
       continue;
     }
     for (const [index, reason] of verdict.refused) refused.set(part.positions[index] ?? -1, reason);
     if (verdict.kind === 'resend') {
+      // Nothing is known of the others: Braze may have taken them already.
+      tally.applied = true;
       parts.unshift({ ...part, positions: part.positions.filter((_, index) => !verdict.refused.has(index)) });
     } else if (verdict.refused.size < part.positions.length) tally.applied = true;
   }
