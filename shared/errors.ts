@@ -31,13 +31,16 @@ export class RetryLater extends Error {
 /** Returns an error's message, or the value as text when something else was thrown. */
 export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
+/** Returns the code of an error of Node or of a library, such as ECONNRESET, or an empty text. */
+export const codeOf = (error: unknown): string =>
+  typeof error === 'object' && error !== null && 'code' in error ? String(error.code) : '';
+
 /**
  * True for an error of an AWS call that may pass without anybody's doing: the network failed, or the service answered 429
  * or 5xx, in words that the SDK knows or not.
  */
 export function mayPass(error: unknown): boolean {
-  if (typeof error !== 'object' || error === null) return false;
-  if ('code' in error && /^(ECONN|ETIMEDOUT|EPIPE|EAI_AGAIN|ENOTFOUND)/.test(String(error.code))) return true;
+  if (/^(ECONN|ETIMEDOUT|EPIPE|EAI_AGAIN|ENOTFOUND)/.test(codeOf(error))) return true;
   const { httpStatusCode = 0 } = AwsError.safeParse(error).data?.$metadata ?? {};
   return httpStatusCode === 429 || httpStatusCode >= 500;
 }

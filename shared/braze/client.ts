@@ -3,7 +3,7 @@
  * answers.ts. Redirects are not followed, answers are cut at a limit, and the key is taken out of everything returned.
  */
 import type { Dispatcher } from 'undici';
-import { messageOf } from '../errors.ts';
+import { codeOf, messageOf } from '../errors.ts';
 import { SECOND_MS } from '../time.ts';
 import type { HttpAnswer, NoAnswer } from './answers.ts';
 
@@ -34,15 +34,17 @@ const ANSWER_TIMEOUT_MS = 30 * SECOND_MS;
 /** Answers are small, but for exports; anything beyond is cut. */
 const MAX_ANSWER_BYTES = 4_000_000;
 
-/** Returns the client of a workspace. The endpoint has no trailing slash; the key is read anew for each request. */
+/** Returns the client of a workspace. The endpoint may have a path (of a proxy); the key is read anew for each request. */
 export function brazeClient(dispatcher: Dispatcher, endpoint: string, apiKey: () => Promise<string>): BrazeClient {
+  const { origin, pathname } = new URL(endpoint);
+  const prefix = pathname.replace(/\/$/, '');
   return {
     post: async (path, body) => {
       const key = await apiKey();
       try {
         const answer = await dispatcher.request({
-          origin: new URL(endpoint).origin,
-          path,
+          origin,
+          path: `${prefix}${path}`,
           method: 'POST',
           headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json', accept: 'application/json' },
           body,
@@ -50,9 +52,9 @@ export function brazeClient(dispatcher: Dispatcher, endpoint: string, apiKey: ()
           bodyTimeout: ANSWER_TIMEOUT_MS,
         });
         const text = await readLimited(answer.body);
-        return { status: answer.statusCode, headers: flat(answer.headers), body: redact(text, key) };
+        return { status: answer.statusCode, headers: flat(answer.headers, key), body: redact(text, key) };
       } catch (error) {
-        const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+        const code = codeOf(error);
         return { failure: NOT_SENT.has(code) ? 'not_sent' : 'unknown', because: redact(code || messageOf(error), key) };
       }
     },
@@ -70,8 +72,8 @@ async function readLimited(body: AsyncIterable<Buffer>): Promise<string> {
   return Buffer.concat(chunks).toString('utf8');
 }
 
-const flat = (headers: Readonly<Record<string, string | string[] | undefined>>): Record<string, string> =>
-  Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), String(value)]));
+const flat = (headers: Readonly<Record<string, string | string[] | undefined>>, key: string): Record<string, string> =>
+  Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), redact(String(value), key)]));
 
 /** A 401 may echo the key. */
 const redact = (text: string, key: string): string => (key === '' ? text : text.replaceAll(key, '<redacted>'));
