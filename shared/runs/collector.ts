@@ -9,6 +9,7 @@ import type { Destination } from '../parameters/schema.ts';
 import {
   type BatchKind,
   type BatchMessage,
+  escaped,
   messageText,
   type RemovalRecord,
   removalRecord,
@@ -17,10 +18,15 @@ import {
 } from './messages.ts';
 import type { HeldBatch, Rejection, Shard, ShardCounts } from './model.ts';
 
-/** A batch stays far below the 1 MiB that SQS takes, so that ten of them fit one call. */
+/**
+ * A batch stays far below the 1 MiB that SQS takes, so that ten of them fit one call, and below the 400 KB of an item in
+ * DynamoDB, where removals wait.
+ */
 const BATCH_BYTES = 100_000;
 /** A record larger than this fits no message. */
 export const MAX_RECORD_BYTES = 900_000;
+/** Escaping makes a text three times as long at most (see messageText): a shorter record need not be measured again. */
+const SURELY_FITS_BYTES = MAX_RECORD_BYTES / 3;
 /** Batches that one move of the cursor puts on the queue, about. */
 const BATCHES_PER_MOVE = 10;
 /** Rejections of one shard that are kept with their reasons; the rest is counted. */
@@ -69,6 +75,7 @@ export function collector(options: CollectorOptions): Collector {
   let rejections: Rejection[] = [];
   const waiting = { upsert: none(), lookup: none(), forget: none() };
   let removals: RemovalRecord[] = [];
+  let removalBytes = 0;
 
   const flush = (kind: Exclude<BatchKind, 'remove'>, from: Waiting): void => {
     if (from.records.length === 0) return;
@@ -104,6 +111,7 @@ export function collector(options: CollectorOptions): Collector {
     heldBatches.push({ shard, seq: held, records: removals });
     held++;
     removals = [];
+    removalBytes = 0;
   };
   const list = (rejection: Rejection): void => {
     if (counts.listed >= MAX_LISTED) return;
@@ -112,8 +120,9 @@ export function collector(options: CollectorOptions): Collector {
   };
   const upsert = (decision: Extract<Decision, { kind: 'added' | 'changed' }>): void => {
     const record = upsertRecord(decision.upsert);
-    const bytes = textBytes(JSON.stringify(record));
-    if (bytes > MAX_RECORD_BYTES) {
+    const text = JSON.stringify(record);
+    const bytes = textBytes(text);
+    if (bytes > SURELY_FITS_BYTES && textBytes(escaped(text)) > MAX_RECORD_BYTES) {
       counts.rejected++;
       list({
         hash: record.h,
@@ -152,7 +161,11 @@ export function collector(options: CollectorOptions): Collector {
         }
         case 'removed': {
           counts.removed++;
-          removals.push(removalRecord(decision.removal));
+          const record = removalRecord(decision.removal);
+          const bytes = textBytes(JSON.stringify(record));
+          if (removalBytes + bytes > BATCH_BYTES) flushRemovals();
+          removals.push(record);
+          removalBytes += bytes;
           if (removals.length >= MAX_DELETES) flushRemovals();
           break;
         }

@@ -82,13 +82,16 @@ export const removalRecord = (removal: Removal): RemovalRecord => ({
 /** Returns the bytes of a fingerprint in a message. */
 export const fingerprintBytes = (text: string): Uint8Array => new Uint8Array(Buffer.from(text, 'base64'));
 
+/** Returns a message's text. */
+export const messageText = (message: ExtractMessage | BatchMessage): string => escaped(JSON.stringify(message));
+
 /**
- * Returns a message's text. SQS refuses U+FFFE and U+FFFF, which JSON leaves as they are, and not every part of the way
- * takes characters beyond U+FFFF: these are escaped, which a JSON parser undoes.
+ * Returns JSON in characters that SQS takes. It refuses U+FFFE and U+FFFF, which JSON leaves as they are, and not every
+ * part of the way takes characters beyond U+FFFF: these are escaped, which a JSON parser undoes.
  * Source: Amazon SQS API Reference, 'SendMessage'.
  */
-export const messageText = (message: ExtractMessage | BatchMessage): string =>
-  JSON.stringify(message).replace(/[\ud800-\udfff\ufffe\uffff]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16)}`);
+export const escaped = (json: string): string =>
+  json.replace(/[\ud800-\udfff\ufffe\uffff]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16)}`);
 
 /** Returns the UTF-8 bytes of a text. */
 export const textBytes = (text: string): number => Buffer.byteLength(text);
