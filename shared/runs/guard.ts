@@ -21,11 +21,14 @@ export function guard({ extracted, known, removed, approved, limits }: GuardInpu
   if (removed === 0 || approved) return { released: true };
   if (extracted === 0) return held(removed, 'the extract had no rows at all');
   if (removed > limits.maxRecords) return held(removed, `more than maxRecords (${limits.maxRecords})`);
-  if (removed * 100 > limits.maxPercent * known) {
+  if (removed * 100 > limits.maxPercent * known * ROUNDING) {
     return held(removed, `more than maxPercent (${limits.maxPercent}) of the ${known} records in the ledger`);
   }
   return { released: true };
 }
+
+/** A limit such as 0.57 percent is no exact number: exactly that much is not more than it. */
+const ROUNDING = 1 + 2 * Number.EPSILON;
 
 const held = (removed: number, because: string): GuardVerdict => ({
   released: false,
