@@ -11,4 +11,6 @@ export default {
   },
   testEnvironment: 'node',
   testTimeout: 60_000,
+  // Scenarios wait as often as they work, so that all cores can be used.
+  maxWorkers: '100%',
 };

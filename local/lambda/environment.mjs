@@ -3,7 +3,7 @@
  * own runtime does. Plain JavaScript, as a thread starts without a loader for TypeScript.
  *
  * Two things are this cloud's own: the clock runs ahead by an offset that the cloud sets (a crash is followed by the wait
- * that a visibility timeout would be, without waiting), and the thread can be told to die at its n-th HTTP request. A call
+ * that a visibility timeout would be, without waiting), and the thread can be told to die at its n-th effect (a request that changes something). A call
  * to AWS that the function's role does not allow is cut off, as an account would refuse it.
  */
 import { subscribe } from 'node:diagnostics_channel';
@@ -27,16 +27,21 @@ globalThis.Date = class extends RealDate {
 
 /** @type {{ at: number, when: 'before' | 'after' } | undefined} */
 let crash;
-let sent = 0;
-let answered = 0;
-const onRequest = () => {
-  sent++;
-  if (crash?.when === 'before' && sent === crash.at) process.exit(1);
+let effects = 0;
+/** Requests that change nothing: dying before one of them is dying after the effect before it. */
+const isRead = (target) => /\.(Get|BatchGet|Query|Describe)/.test(target);
+const onEffect = () => {
+  effects++;
+  if (crash?.when === 'before' && effects === crash.at) process.exit(1);
 };
 const onAnswer = () => {
-  answered++;
-  if (crash?.when === 'after' && answered === crash.at) process.exit(1);
+  if (crash?.when === 'after' && effects === crash.at) process.exit(1);
 };
+const onRequest = ({ request }) => {
+  const target = request.getHeader('x-amz-target');
+  if (typeof target !== 'string' || !isRead(target)) onEffect();
+};
+
 /** How the services name themselves in a request, and in a policy. */
 const SERVICES = {
   DynamoDB_20120810: 'dynamodb',
@@ -60,7 +65,7 @@ const onAwsRequest = ({ request }) => {
 };
 subscribe('http.client.request.start', onAwsRequest);
 subscribe('http.client.request.start', onRequest);
-subscribe('undici:request:create', onRequest);
+subscribe('undici:request:create', onEffect);
 subscribe('http.client.response.finish', onAnswer);
 subscribe('undici:request:trailers', onAnswer);
 
@@ -68,8 +73,7 @@ const loaded = import(module);
 
 parentPort.on('message', async ({ id, event, timeoutMs, crashAt }) => {
   crash = crashAt;
-  sent = 0;
-  answered = 0;
+  effects = 0;
   const deadline = RealDate.now() + timeoutMs;
   const context = {
     functionName: name,
@@ -81,12 +85,12 @@ parentPort.on('message', async ({ id, event, timeoutMs, crashAt }) => {
   };
   try {
     const result = await (await loaded)[handler](event, context);
-    parentPort.postMessage({ id, result, requests: sent });
+    parentPort.postMessage({ id, result, effects });
   } catch (error) {
     parentPort.postMessage({
       id,
       error: { name: error?.name ?? 'Error', message: error?.message ?? String(error) },
-      requests: sent,
+      effects,
     });
   }
 });

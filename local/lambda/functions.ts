@@ -10,7 +10,7 @@ import * as z from 'zod';
 import type { FunctionSpec } from '../template.ts';
 import { REGION } from '../template.ts';
 
-/** The thread dies before its n-th request of an invocation is sent, or after its n-th answer has come. */
+/** The thread dies before an invocation's n-th effect, or after it: an effect is a request that changes something. */
 export type Crash = {
   readonly at: number;
   readonly when: 'before' | 'after';
@@ -19,8 +19,8 @@ export type Crash = {
 };
 
 export type Outcome =
-  | { readonly kind: 'returned'; readonly result: unknown; readonly requests: number }
-  | { readonly kind: 'threw'; readonly error: string; readonly requests: number }
+  | { readonly kind: 'returned'; readonly result: unknown; readonly effects: number }
+  | { readonly kind: 'threw'; readonly error: string; readonly effects: number }
   | { readonly kind: 'died'; readonly because: string };
 
 export type Functions = {
@@ -47,7 +47,7 @@ const Answer = z.object({
   id: z.string(),
   result: z.unknown().optional(),
   error: z.object({ name: z.string(), message: z.string() }).optional(),
-  requests: z.number(),
+  effects: z.number(),
 });
 
 /** Returns the functions of a stack, none of them started yet. */
@@ -139,11 +139,11 @@ function handle(worker: Worker, event: unknown, timeoutMs: number, crashAt: Cras
       resolve(outcome);
     };
     const onMessage = (message: unknown): void => {
-      const { result, error, requests } = Answer.parse(message);
+      const { result, error, effects } = Answer.parse(message);
       finish(
         error
-          ? { kind: 'threw', error: `${error.name}: ${error.message}`, requests }
-          : { kind: 'returned', result, requests },
+          ? { kind: 'threw', error: `${error.name}: ${error.message}`, effects }
+          : { kind: 'returned', result, effects },
       );
     };
     const onError = (error: Error): void => finish({ kind: 'died', because: error.message });

@@ -1,12 +1,12 @@
 /**
- * Functions die before any of their requests, and the run still ends well. As every effect of a function is a request,
- * dying before each of them in turn is dying at any point of its work that matters.
+ * Functions die at any point of their work, and the run still ends well. What a function has done is what it has asked
+ * others to do: dying before each request that changes something, and after the last one, is dying at any point.
  */
 import { setImmediate } from 'node:timers/promises';
 import type { LocalCloud } from '../../local/cloud.ts';
 import { startLocalCloud } from '../../local/cloud.ts';
 import type { FunctionName } from '../../local/deployment.ts';
-import type { Outcome } from '../../local/lambda/functions.ts';
+import type { Crash, Outcome } from '../../local/lambda/functions.ts';
 import type { Run } from '../../shared/runs/model.ts';
 import { endScenarios, GROUP_ID, type Person, parametersOf, type Scenario, scenario } from './support.ts';
 
@@ -81,14 +81,14 @@ const PARTS = [
   { name: 'write-batch', event: 'remove' },
 ] as const;
 
-async function crashAndCheck(name: FunctionName, at: number, event = ''): Promise<void> {
+async function crashAndCheck(name: FunctionName, crash: Crash): Promise<void> {
   const people = await turnRows();
   const before = died();
-  cloud.crashNext(name, { at, when: 'before', event });
+  cloud.crashNext(name, crash);
   const run = await runThroughCrash();
   await allIsQuiet();
   cloud.crashNext(name, undefined);
-  if (died() > before) deaths.push(`${name} ${event}: ${at}`);
+  if (died() > before) deaths.push(`${name} ${crash.event}: ${crash.when} ${crash.at}`);
   expect(run).toMatchObject({ status: 'succeeded' });
   const { totals } = run;
   expect(totals?.extracted).toBe((totals?.unchanged ?? 0) + (totals?.added ?? 0) + (totals?.changed ?? 0));
@@ -104,8 +104,8 @@ async function crashAndCheck(name: FunctionName, at: number, event = ''): Promis
 const withoutUnmentioned = (users: Record<string, unknown>): unknown =>
   JSON.parse(JSON.stringify(users).replaceAll(`"${GROUP_ID}":"unsubscribed"`, ''));
 
-/** How many requests the parts of an undisturbed run make: at most, as a statement may be asked about several times. */
-async function requestsOfARun(): Promise<number[]> {
+/** How many effects the parts of an undisturbed run have. */
+async function effectsOfARun(): Promise<number[]> {
   await turnRows();
   outcomes.length = 0;
   await it.run();
@@ -114,25 +114,30 @@ async function requestsOfARun(): Promise<number[]> {
     Math.max(
       ...outcomes
         .filter(({ name, event }) => name === part.name && JSON.stringify(event).includes(part.event))
-        .map(({ outcome }) => (outcome.kind === 'returned' ? outcome.requests : 0)),
+        .map(({ outcome }) => (outcome.kind === 'returned' ? outcome.effects : 0)),
     ),
   );
 }
 
-test.each([1, 2, 3, 4])('start-run dies before its request %d', (at) => crashAndCheck('start-run', at));
+const upTo = (count: number): number[] => Array.from({ length: count }, (_, index) => index + 1);
 
-test('a function that reads or writes dies before any of its requests', async () => {
-  const requests = await requestsOfARun();
+test.each([
+  { at: 1, when: 'before' },
+  { at: 2, when: 'before' },
+  { at: 3, when: 'before' },
+  { at: 3, when: 'after' },
+] as const)('start-run dies $when its effect $at', (crash) => crashAndCheck('start-run', crash));
+
+test('a function that reads or writes dies before any of its effects, and after the last one', async () => {
+  const effects = await effectsOfARun();
+  expect(Math.min(...effects)).toBeGreaterThan(1);
   deaths.length = 0;
   for (const [index, { name, event }] of PARTS.entries()) {
-    for (const at of points(requests[index] ?? 0)) await crashAndCheck(name, at, event);
+    const count = effects[index] ?? 0;
+    for (const at of upTo(count)) await crashAndCheck(name, { at, when: 'before', event });
+    await crashAndCheck(name, { at: count, when: 'after', event });
   }
-  // A request more or less comes and goes with what a turn finds; all other points were reached.
-  const planned = requests.reduce((sum, count) => sum + points(count).length, 0);
-  expect(planned).toBeGreaterThan(40);
+  // An effect more or less comes and goes with what a turn finds; all other points were reached.
+  const planned = effects.reduce((sum, count) => sum + count + 1, 0);
   expect(deaths.length).toBeGreaterThanOrEqual(planned - PARTS.length);
 }, 240_000);
-
-/** All requests of a short invocation; of a shard's reading, with its 256 ledger partitions, the first and the last. */
-const points = (count: number): number[] =>
-  Array.from({ length: count }, (_, index) => index + 1).filter((at) => count < 50 || at <= 4 || at > count - 10);
