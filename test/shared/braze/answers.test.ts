@@ -258,6 +258,7 @@ describe('the wait that a 429 asks for', () => {
     ['a date', { 'retry-after': new Date(START_MS + 90_000).toUTCString() }, 90_000],
     ['a time since the epoch', { 'x-ratelimit-reset': epoch(33_000) }, 33_000],
     ['seconds that are left', { 'x-ratelimit-reset': '45' }, 45_000],
+    ['seconds that are left of an hour', { 'x-ratelimit-reset': '3000' }, 3_000_000],
     [
       'more than one, the plainest first',
       { 'x-ratelimit-retry-after': '2', 'retry-after': '3', 'x-ratelimit-reset': '4' },
