@@ -5,6 +5,7 @@
  * `country eq FR` nor in `country ne FR`. Durations count from the start of the run, so that all statements of a run
  * agree on who is a member.
  */
+import { FatalError } from '../errors.ts';
 import type { PropertyRule, Rule } from '../parameters/schema.ts';
 import { shift } from '../time.ts';
 import type { Column, ColumnType } from './columns.ts';
@@ -83,13 +84,24 @@ const hasZone = (column: Column): boolean => column.type === 'timestamptz';
 const time = (column: Column, nowMs: number, duration: string, direction: -1 | 1): string =>
   timeLiteral(shift(nowMs, duration, direction), hasZone(column));
 
-/** SUPER compares with nothing but SUPER, so its text is compared. */
-const comparable = (column: Column): string => (column.type === 'super' ? asText(column) : identifier(column.name));
+function comparable(column: Column): string {
+  refuseSuper(column);
+  return identifier(column.name);
+}
+
+/** The text of a SUPER value is JSON: compared with a text of the parameter file it would never be equal. */
+function refuseSuper({ name, type }: Column): void {
+  if (type !== 'super') return;
+  throw new FatalError(
+    `a group's rule looks into '${name}', which is SUPER: only exists and not_exists can`,
+    'Take the scalar out in the query (such as address.city::varchar AS city), or write the rule as sql:.',
+  );
+}
 
 function asText(column: Column): string {
   const name = identifier(column.name);
   if (column.type === 'text') return name;
-  if (column.type === 'super') return `JSON_SERIALIZE(${name})`;
+  refuseSuper(column);
   if (column.type === 'boolean') return `CASE WHEN ${name} THEN 'true' WHEN NOT ${name} THEN 'false' END`;
   return `CAST(${name} AS VARCHAR(64))`;
 }

@@ -120,3 +120,18 @@ test('properties are found in any case, and comments at the end of a query do no
     ann: { standard: { email: 'ann@example.com' }, custom: { score: 12.5 }, groups: { [GROUP_ID]: 'subscribed' } },
   });
 });
+
+test('a rule that compares a SUPER column fails the run and says what to write instead', async () => {
+  const it = await scenario(cloud, 'super_rule', {
+    destination: base,
+    model: {
+      table: undefined,
+      query: 'SELECT id, email, score, vip, JSON_PARSE(\'"FR"\') AS place FROM super_rule',
+      groups: { fans: { property: 'place', op: 'eq', value: 'FR' } },
+    } as never,
+  });
+  await it.insert(ANN);
+  const run = await it.run();
+  expect(run).toMatchObject({ status: 'failed', totals: { requests: 0 } });
+  expect(run.error?.found).toContain("'place', which is SUPER");
+});
