@@ -1,21 +1,13 @@
-import type { LocalCloud } from '../../local/cloud.ts';
-import { endScenarios, GROUP_ID, scenario, startScenarios } from './support.ts';
+import { GROUP_ID, scenario, scenarioCloud } from './support.ts';
 
-let cloud: LocalCloud;
-beforeAll(async () => {
-  cloud = await startScenarios();
-});
-afterEach(() => {
-  expect(cloud.braze().violations()).toEqual([]);
-});
-afterAll(() => endScenarios(cloud));
+const cloud = scenarioCloud();
 
 const additive = { destination: { syncMode: 'additive' as const } };
 const ANN = { id: 'ann', email: 'ann@example.com', first_name: 'Ann', score: 12.5 };
 const BOB = { id: 'bob', email: 'bob@example.com', first_name: 'Bob', score: 3 };
 
 test('rows are added and updated as in sync', async () => {
-  const it = await scenario(cloud, 'additive_run', additive);
+  const it = await scenario(cloud(), 'additive_run', additive);
   await it.insert(ANN, BOB);
   expect(await it.run()).toMatchObject({ status: 'succeeded', totals: { added: 2, accepted: 2 } });
   await it.sql("UPDATE people SET first_name = 'Robert' WHERE id = 'bob'");
@@ -24,7 +16,7 @@ test('rows are added and updated as in sync', async () => {
 });
 
 test('a row that vanishes leaves its groups and its profile stays', async () => {
-  const it = await scenario(cloud, 'additive_left', additive);
+  const it = await scenario(cloud(), 'additive_left', additive);
   await it.insert(ANN, BOB);
   await it.run();
   await it.sql("DELETE FROM people WHERE id = 'ann'");
@@ -38,7 +30,7 @@ test('a row that vanishes leaves its groups and its profile stays', async () => 
 });
 
 test('a row that vanishes without any group is counted once and nothing is sent', async () => {
-  const it = await scenario(cloud, 'additive_silent', additive);
+  const it = await scenario(cloud(), 'additive_silent', additive);
   await it.insert(ANN, BOB);
   await it.run();
   await it.sql("DELETE FROM people WHERE id = 'bob'");
@@ -48,14 +40,14 @@ test('a row that vanishes without any group is counted once and nothing is sent'
 });
 
 test('a row that returns sends only what differs from the profile it left', async () => {
-  const it = await scenario(cloud, 'additive_back', additive);
+  const it = await scenario(cloud(), 'additive_back', additive);
   await it.insert(ANN, BOB);
   await it.run();
   await it.sql("DELETE FROM people WHERE id = 'ann'");
   await it.run();
   await it.insert({ ...ANN, first_name: null });
   expect((await it.run()).totals).toMatchObject({ changed: 1, unchanged: 1, dataPoints: 1 });
-  expect(cloud.braze().requests().at(-1)?.body).toEqual({
+  expect(cloud().braze().requests().at(-1)?.body).toEqual({
     attributes: [
       {
         external_id: 'ann',
@@ -70,7 +62,7 @@ test('a row that returns sends only what differs from the profile it left', asyn
 });
 
 test('a table that is wiped out takes nobody out of a group', async () => {
-  const it = await scenario(cloud, 'additive_wiped', {
+  const it = await scenario(cloud(), 'additive_wiped', {
     destination: { ...additive.destination, deletionGuard: { maxPercent: 100 } },
   });
   await it.insert(ANN, BOB);

@@ -8,7 +8,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { type LocalCloud, startLocalCloud } from '../../local/cloud.ts';
 import { parseParameters } from '../../shared/parameters/read.ts';
 import type { Parameters } from '../../shared/parameters/schema.ts';
-import { endScenarios, GROUP_ID, OTHER_GROUP_ID, type UserView, viewOf } from './support.ts';
+import { GROUP_ID, OTHER_GROUP_ID, scenarioCloud, type UserView, viewOf } from './support.ts';
 
 const FILE = process.env.CHINOOK_SQL ?? new URL('../../../shared/data/chinook.sql', import.meta.url).pathname;
 
@@ -146,21 +146,18 @@ const CHANGES = `
 `;
 
 if (existsSync(FILE)) {
+  const started = scenarioCloud(() =>
+    startLocalCloud({ parameters: parametersFor('sync', 'nobody'), hurry: 10, pageRows: 10 }),
+  );
   let cloud: LocalCloud;
-  beforeAll(async () => {
-    cloud = await startLocalCloud({ parameters: parametersFor('sync', 'nobody'), hurry: 10, pageRows: 10 });
-  });
   beforeEach(async () => {
+    cloud = started();
     await cloud.warehouse.exec('DROP SCHEMA public CASCADE; CREATE SCHEMA public;');
     await cloud.warehouse.exec(readFileSync(FILE, 'utf8'));
     // Redshift keeps no foreign keys: a customer can leave before its invoices do.
     await cloud.warehouse.exec('ALTER TABLE invoice DROP CONSTRAINT invoice_customer_id_fkey');
     cloud.braze().reset();
   });
-  afterEach(() => {
-    expect(cloud.braze().violations()).toEqual([]);
-  });
-  afterAll(() => endScenarios(cloud));
 
   const begin = async (syncMode: 'sync' | 'additive' | 'enrich') => {
     await cloud.deploy(parametersFor(syncMode, syncMode));

@@ -8,23 +8,25 @@ import { startLocalCloud } from '../../local/cloud.ts';
 import type { FunctionName } from '../../local/deployment.ts';
 import type { Crash, Outcome } from '../../local/lambda/functions.ts';
 import type { Run } from '../../shared/runs/model.ts';
-import { endScenarios, GROUP_ID, type Person, parametersOf, type Scenario, scenario } from './support.ts';
+import { GROUP_ID, type Person, parametersOf, type Scenario, scenario, scenarioCloud } from './support.ts';
 
-let cloud: LocalCloud;
-let it: Scenario;
 const outcomes: { name: string; outcome: Outcome; event: unknown }[] = [];
-
-beforeAll(async () => {
-  cloud = await startLocalCloud({
+const started = scenarioCloud(() =>
+  startLocalCloud({
     parameters: parametersOf('nobody'),
     hurry: 10,
     onOutcome: (name, outcome, event) => outcomes.push({ name, outcome, event }),
-  });
+  }),
+);
+let cloud: LocalCloud;
+let it: Scenario;
+
+beforeAll(async () => {
+  cloud = started();
   it = await scenario(cloud, 'crashes', { destination: { shards: 1, deletionGuard: { maxPercent: 100 } } });
   await it.insert({ id: 'anchor', first_name: 'Anchor' });
   await it.run();
 });
-afterAll(() => endScenarios(cloud));
 
 /** Three people whose fate turns each time: one changes, one comes and goes, one joins and leaves the group. */
 let turn = 0;

@@ -1,28 +1,22 @@
-import type { LocalCloud } from '../../local/cloud.ts';
 import { DAY_MS } from '../../shared/time.ts';
-import { endScenarios, GROUP_ID, scenario, startScenarios } from './support.ts';
+import { GROUP_ID, scenario, scenarioCloud } from './support.ts';
 
-let cloud: LocalCloud;
-beforeAll(async () => {
-  cloud = await startScenarios();
-});
-afterEach(() => {
-  expect(cloud.braze().violations()).toEqual([]);
-});
-afterAll(() => endScenarios(cloud));
+const cloud = scenarioCloud();
 
 const enrich = { destination: { syncMode: 'enrich' as const }, braze: { lookupsPerMinute: 2500 } };
 const ANN = { id: 'ann', email: 'ann@example.com', first_name: 'Ann', score: 12.5 };
 const BOB = { id: 'bob', email: 'bob@example.com', first_name: 'Bob', score: 3 };
 const paths = () =>
-  cloud
+  cloud()
     .braze()
     .requests()
     .map(({ path }) => path);
 
 test('only users that Braze already has are updated, and nobody is created', async () => {
-  const it = await scenario(cloud, 'enrich_known', enrich);
-  cloud.braze().putUser({ externalId: 'ann', customAttributes: { plan: 'gold' } });
+  const it = await scenario(cloud(), 'enrich_known', enrich);
+  cloud()
+    .braze()
+    .putUser({ externalId: 'ann', customAttributes: { plan: 'gold' } });
   await it.insert(ANN, BOB);
   const run = await it.run();
   expect(run).toMatchObject({
@@ -39,36 +33,36 @@ test('only users that Braze already has are updated, and nobody is created', asy
 });
 
 test('a confirmed user is updated without being looked up again', async () => {
-  const it = await scenario(cloud, 'enrich_again', enrich);
-  cloud.braze().putUser({ externalId: 'ann' });
+  const it = await scenario(cloud(), 'enrich_again', enrich);
+  cloud().braze().putUser({ externalId: 'ann' });
   await it.insert(ANN);
   await it.run();
   await it.sql("UPDATE people SET first_name = 'Anna'");
   expect((await it.run()).totals).toMatchObject({ changed: 1, lookups: 0, requests: 1, dataPoints: 1 });
   expect(paths()).toEqual(['/users/export/ids', '/users/track', '/users/track']);
-  expect(cloud.braze().requests().at(-1)?.body).toEqual({
+  expect(cloud().braze().requests().at(-1)?.body).toEqual({
     attributes: [{ external_id: 'ann', _update_existing_only: true, first_name: 'Anna' }],
   });
 });
 
 test('a user that is absent is asked about again after a day, and enriched once it has appeared', async () => {
-  const it = await scenario(cloud, 'enrich_appears', enrich);
+  const it = await scenario(cloud(), 'enrich_appears', enrich);
   await it.insert(BOB);
   expect((await it.run()).totals).toMatchObject({ absent: 1, accepted: 0 });
   expect((await it.run()).totals).toMatchObject({ unchanged: 1, requests: 0 });
-  cloud.braze().putUser({ externalId: 'bob' });
+  cloud().braze().putUser({ externalId: 'bob' });
   expect((await it.run()).totals).toMatchObject({ unchanged: 1, requests: 0 });
-  cloud.advance(DAY_MS + 1000);
+  cloud().advance(DAY_MS + 1000);
   expect((await it.run()).totals).toMatchObject({ added: 1, accepted: 1, absent: 0 });
   expect(it.users().bob?.standard).toEqual({ email: 'bob@example.com', first_name: 'Bob' });
 });
 
 test('a row that vanishes leaves its groups, its profile stays, and a user that was absent is forgotten', async () => {
-  const it = await scenario(cloud, 'enrich_left', {
+  const it = await scenario(cloud(), 'enrich_left', {
     ...enrich,
     destination: { ...enrich.destination, deletionGuard: { maxPercent: 100 } },
   });
-  cloud.braze().putUser({ externalId: 'ann' });
+  cloud().braze().putUser({ externalId: 'ann' });
   await it.insert(ANN, BOB, { id: 'eve' });
   await it.run();
   await it.sql("DELETE FROM people WHERE id <> 'eve'");
@@ -80,8 +74,11 @@ test('a row that vanishes leaves its groups, its profile stays, and a user that 
 });
 
 test('more users than one lookup takes are looked up 50 at a time', async () => {
-  const it = await scenario(cloud, 'enrich_many', { ...enrich, destination: { ...enrich.destination, shards: 1 } });
-  for (let index = 1; index <= 60; index++) cloud.braze().putUser({ externalId: `p${index}` });
+  const it = await scenario(cloud(), 'enrich_many', { ...enrich, destination: { ...enrich.destination, shards: 1 } });
+  for (let index = 1; index <= 60; index++)
+    cloud()
+      .braze()
+      .putUser({ externalId: `p${index}` });
   await it.sql("INSERT INTO people (id, first_name) SELECT 'p' || i, 'Name ' || i FROM generate_series(1, 120) i");
   expect((await it.run()).totals).toMatchObject({ added: 120, accepted: 60, absent: 60, lookups: 3 });
   expect(Object.keys(it.users())).toHaveLength(60);

@@ -1,20 +1,28 @@
-import type { LocalCloud } from '../../local/cloud.ts';
-import { endScenarios, GROUP_ID, scenario, startScenarios } from './support.ts';
+import type { Fault } from '../../local/braze/emulator.ts';
+import { GROUP_ID, type Scenario, scenario, scenarioCloud } from './support.ts';
 
-let cloud: LocalCloud;
-beforeAll(async () => {
-  cloud = await startScenarios();
-});
-afterEach(() => {
-  cloud.braze().clearFaults();
-  expect(cloud.braze().violations()).toEqual([]);
-});
-afterAll(() => endScenarios(cloud));
+const cloud = scenarioCloud();
 
 const oneShard = { destination: { shards: 1 as const } };
 const ANN = { id: 'ann', email: 'ann@example.com', first_name: 'Ann', score: 12.5 };
 const BOB = { id: 'bob', email: 'bob@example.com', first_name: 'Bob' };
 const track = '/users/track' as const;
+
+/** One destination serves all faults that a run waits out: each finds a row of its own to send. */
+let patient: Scenario | undefined;
+let persons = 0;
+async function patientRun(fault: Fault) {
+  patient ??= await scenario(cloud(), 'patient', oneShard);
+  const it = patient;
+  cloud()
+    .braze()
+    .fault({ path: track, times: 2, ...fault });
+  const id = `person-${++persons}`;
+  await it.insert({ id, first_name: 'Pat' });
+  const run = await it.run();
+  expect(it.users()[id]?.standard).toEqual({ first_name: 'Pat' });
+  return run;
+}
 
 test.each([
   ['seconds in X-Ratelimit-Retry-After', { 'X-Ratelimit-Retry-After': '1' }],
@@ -22,14 +30,8 @@ test.each([
   ['seconds left in X-RateLimit-Reset', { 'X-RateLimit-Remaining': '0', 'X-RateLimit-Reset': '1' }],
   ['nothing at all', {}],
 ])('a rate limit that tells %s is waited out', async (_, headers) => {
-  const it = await scenario(
-    cloud,
-    `limit_${Object.keys(headers).join('').replaceAll('-', '').toLowerCase()}`,
-    oneShard,
-  );
-  cloud.braze().fault({ path: track, kind: 'status', status: 429, times: 2, headers });
-  await it.insert(ANN);
-  expect(await it.run()).toMatchObject({ status: 'succeeded', totals: { accepted: 1, requests: 3 } });
+  const limit: Fault = { kind: 'status', status: 429, headers };
+  expect(await patientRun(limit)).toMatchObject({ status: 'succeeded', totals: { accepted: 1, requests: 3 } });
 });
 
 test.each([
@@ -39,17 +41,12 @@ test.each([
   { kind: 'cut_before' },
   { kind: 'cut_after' },
 ] as const)('an answer of kind $kind is asked for again and nothing is lost', async (fault) => {
-  const it = await scenario(cloud, `answer_${fault.kind}`, oneShard);
-  cloud.braze().fault({ path: track, times: 2, ...fault });
-  await it.insert(ANN);
-  expect(await it.run()).toMatchObject({ status: 'succeeded', totals: { accepted: 1, requests: 3 } });
-  expect(it.users().ann?.standard).toMatchObject({ first_name: 'Ann' });
-  expect((await it.run()).totals).toMatchObject({ unchanged: 1, requests: 0 });
+  expect(await patientRun(fault)).toMatchObject({ status: 'succeeded', totals: { accepted: 1, requests: 3 } });
 });
 
 test('a storm of server errors is waited out', async () => {
-  const it = await scenario(cloud, 'storm', oneShard);
-  cloud.braze().fault({ path: track, kind: 'status', status: 503, times: 6 });
+  const it = await scenario(cloud(), 'storm', oneShard);
+  cloud().braze().fault({ path: track, kind: 'status', status: 503, times: 6 });
   await it.insert(ANN, BOB);
   expect(await it.run()).toMatchObject({ status: 'succeeded', totals: { accepted: 2 } });
   expect(it.users()).toMatchObject({ ann: { groups: { [GROUP_ID]: 'subscribed' } }, bob: { groups: {} } });
@@ -60,29 +57,31 @@ test.each([
   [403, /403.*permissions/],
   [404, /404.*endpoint/],
 ])('a status of %d fails the run, marks nothing as sent, and the next run sends it', async (status, message) => {
-  const it = await scenario(cloud, `fatal_${status}`, oneShard);
-  cloud.braze().fault({ path: track, kind: 'status', status, times: 10, body: '{"message":"no"}' });
+  const it = await scenario(cloud(), `fatal_${status}`, oneShard);
+  cloud().braze().fault({ path: track, kind: 'status', status, times: 10, body: '{"message":"no"}' });
   await it.insert(ANN);
   const failed = await it.run();
   expect(failed).toMatchObject({ status: 'failed', totals: { added: 1, accepted: 0, undelivered: 1 } });
   expect(`${failed.error?.found} ${failed.error?.next}`).toMatch(message);
-  cloud.braze().clearFaults();
+  cloud().braze().clearFaults();
   expect(await it.run()).toMatchObject({ status: 'succeeded', totals: { added: 1, accepted: 1 } });
 });
 
 test('a key that was wrong and has been changed in Secrets Manager is read again without a deployment', async () => {
-  const it = await scenario(cloud, 'new_key', oneShard);
-  cloud.secrets.set('braze/rest-api-key', 'a-wrong-key');
+  const it = await scenario(cloud(), 'new_key', oneShard);
+  cloud().secrets.set('braze/rest-api-key', 'a-wrong-key');
   await it.insert(ANN);
   const failed = await it.run();
   expect(failed).toMatchObject({ status: 'failed', totals: { accepted: 0 } });
   expect(JSON.stringify(failed)).not.toContain('a-wrong-key');
-  cloud.secrets.set('braze/rest-api-key', 'local-api-key');
+  cloud().secrets.set('braze/rest-api-key', 'local-api-key');
   expect(await it.run()).toMatchObject({ status: 'succeeded', totals: { added: 1, accepted: 1 } });
 });
 
 test('what Braze applied without an answer is made up for, also where the row has meanwhile gone back', async () => {
-  const it = await scenario(cloud, 'lost_answers', { destination: { shards: 1, deletionGuard: { maxPercent: 100 } } });
+  const it = await scenario(cloud(), 'lost_answers', {
+    destination: { shards: 1, deletionGuard: { maxPercent: 100 } },
+  });
   const EVE = { id: 'eve', first_name: 'Eve', score: 50 };
   await it.insert(ANN, EVE, { id: 'zoe' });
   await it.run();
@@ -91,9 +90,9 @@ test('what Braze applied without an answer is made up for, also where the row ha
   await it.sql("UPDATE people SET first_name = 'Anna', score = 1 WHERE id = 'ann'");
   await it.sql("DELETE FROM people WHERE id = 'eve'");
   await it.insert(BOB);
-  for (const path of [track, '/users/delete'] as const) cloud.braze().fault({ path, kind: 'cut_after', times: 1000 });
+  for (const path of [track, '/users/delete'] as const) cloud().braze().fault({ path, kind: 'cut_after', times: 1000 });
   const lost = await it.run();
-  cloud.braze().clearFaults();
+  cloud().braze().clearFaults();
   expect(lost).toMatchObject({ status: 'failed', totals: { accepted: 0, deleted: 0 } });
   expect(it.users()).toMatchObject({
     ann: { standard: { first_name: 'Anna' }, groups: { [GROUP_ID]: 'unsubscribed' } },
@@ -111,19 +110,19 @@ test('what Braze applied without an answer is made up for, also where the row ha
 }, 180_000);
 
 test('a statement that fails fails the run with its message', async () => {
-  const it = await scenario(cloud, 'statement_fails', oneShard);
+  const it = await scenario(cloud(), 'statement_fails', oneShard);
   await it.insert(ANN);
-  cloud.warehouse.faults.failStatement('ERROR: out of disk');
+  cloud().warehouse.faults.failStatement('ERROR: out of disk');
   const run = await it.run();
   expect(run).toMatchObject({ status: 'failed', error: { found: expect.stringContaining('ERROR: out of disk') } });
   expect(await it.run()).toMatchObject({ status: 'succeeded', totals: { added: 1 } });
 });
 
 test('a warehouse that takes no statement for a while, throttles and is slow is waited for', async () => {
-  const it = await scenario(cloud, 'busy_warehouse', oneShard);
+  const it = await scenario(cloud(), 'busy_warehouse', oneShard);
   await it.insert(ANN);
-  cloud.warehouse.faults.failNext('ExecuteStatement', 'ThrottlingException', 2);
-  cloud.warehouse.faults.throttleResults(2);
-  cloud.warehouse.faults.keepStarted(3);
+  cloud().warehouse.faults.failNext('ExecuteStatement', 'ThrottlingException', 2);
+  cloud().warehouse.faults.throttleResults(2);
+  cloud().warehouse.faults.keepStarted(3);
   expect(await it.run()).toMatchObject({ status: 'succeeded', totals: { added: 1, accepted: 1 } });
 }, 120_000);

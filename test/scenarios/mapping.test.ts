@@ -1,14 +1,6 @@
-import type { LocalCloud } from '../../local/cloud.ts';
-import { endScenarios, GROUP_ID, OTHER_GROUP_ID, scenario, startScenarios } from './support.ts';
+import { GROUP_ID, OTHER_GROUP_ID, scenario, scenarioCloud } from './support.ts';
 
-let cloud: LocalCloud;
-beforeAll(async () => {
-  cloud = await startScenarios();
-});
-afterEach(() => {
-  expect(cloud.braze().violations()).toEqual([]);
-});
-afterAll(() => endScenarios(cloud));
+const cloud = scenarioCloud();
 
 const ANN = { id: 'ann', email: 'ann@example.com', first_name: 'Ann', score: 12.5, country: 'FR', vip: true };
 const base = {
@@ -17,10 +9,10 @@ const base = {
   customAttributes: { score: 'score' },
   subscriptionGroups: { fans: GROUP_ID },
 };
-const lastBody = () => cloud.braze().requests().at(-1)?.body;
+const lastBody = () => cloud().braze().requests().at(-1)?.body;
 
 test('a newly mapped field goes out alone', async () => {
-  const it = await scenario(cloud, 'extended', { destination: base });
+  const it = await scenario(cloud(), 'extended', { destination: base });
   await it.insert(ANN, { id: 'bob', email: 'bob@example.com' });
   await it.run();
   await it.deploy({ destination: { ...base, mapping: { ...base.mapping, first_name: 'first_name' } } });
@@ -29,7 +21,7 @@ test('a newly mapped field goes out alone', async () => {
 });
 
 test('a field that is no longer mapped is unset', async () => {
-  const it = await scenario(cloud, 'reduced', { destination: base });
+  const it = await scenario(cloud(), 'reduced', { destination: base });
   await it.insert(ANN);
   await it.run();
   await it.deploy({ destination: { ...base, customAttributes: {} } });
@@ -42,7 +34,7 @@ test('a field that is no longer mapped is unset', async () => {
 });
 
 test('a renamed field is unset by its old name and set by its new one', async () => {
-  const it = await scenario(cloud, 'renamed', { destination: base });
+  const it = await scenario(cloud(), 'renamed', { destination: base });
   await it.insert(ANN);
   await it.run();
   await it.deploy({ destination: { ...base, customAttributes: { rating: 'score' } } });
@@ -52,7 +44,7 @@ test('a renamed field is unset by its old name and set by its new one', async ()
 });
 
 test('a field of another type is sent anew', async () => {
-  const it = await scenario(cloud, 'retyped', { destination: base });
+  const it = await scenario(cloud(), 'retyped', { destination: base });
   await it.insert(ANN);
   await it.run();
   await it.deploy({ destination: { ...base, customAttributes: { score: { property: 'score', type: 'string' } } } });
@@ -61,7 +53,7 @@ test('a field of another type is sent anew', async () => {
 });
 
 test('a group that is no longer listed is left, and a newly listed one joined', async () => {
-  const it = await scenario(cloud, 'regrouped', { destination: base });
+  const it = await scenario(cloud(), 'regrouped', { destination: base });
   await it.insert(ANN);
   await it.run();
   await it.deploy({ destination: { ...base, subscriptionGroups: { vips: OTHER_GROUP_ID } } });
@@ -70,7 +62,7 @@ test('a group that is no longer listed is left, and a newly listed one joined', 
 });
 
 test("a group's new rule moves exactly those whom it concerns", async () => {
-  const it = await scenario(cloud, 'new_rule', { destination: base });
+  const it = await scenario(cloud(), 'new_rule', { destination: base });
   await it.insert(ANN, { id: 'bob', score: 3 }, { id: 'eve', score: 20 });
   await it.run();
   const groups = { fans: { property: 'score', op: 'gte' as const, value: 15 } };
@@ -81,7 +73,7 @@ test("a group's new rule moves exactly those whom it concerns", async () => {
 });
 
 test('a column that the query does not have fails the run with all that is wrong, and sends nothing', async () => {
-  const it = await scenario(cloud, 'no_column', {
+  const it = await scenario(cloud(), 'no_column', {
     destination: { ...base, mapping: { external_id: 'id', first_name: 'nickname', phone: 'vip' } },
   });
   await it.insert(ANN);
@@ -89,11 +81,11 @@ test('a column that the query does not have fails the run with all that is wrong
   expect(run.status).toBe('failed');
   expect(run.error?.found).toContain("the model has no column 'nickname'");
   expect(run.error?.found).toContain("'phone' takes a column of type text, integer; 'vip' is boolean");
-  expect(cloud.braze().requests()).toEqual([]);
+  expect(cloud().braze().requests()).toEqual([]);
 });
 
 test("a query that Redshift refuses fails the run with Redshift's own message and the query's first line", async () => {
-  const it = await scenario(cloud, 'bad_query', {
+  const it = await scenario(cloud(), 'bad_query', {
     model: {
       table: undefined,
       query: 'SELECT id, email, first_name, score, joined, vip, country\nFROM nowhere',
@@ -105,7 +97,7 @@ test("a query that Redshift refuses fails the run with Redshift's own message an
 });
 
 test('properties are found in any case, and comments at the end of a query do no harm', async () => {
-  const it = await scenario(cloud, 'any_case', {
+  const it = await scenario(cloud(), 'any_case', {
     destination: { ...base, mapping: { external_id: 'ID', email: 'Email' }, customAttributes: ['score'] },
     model: {
       table: undefined,
@@ -122,7 +114,7 @@ test('properties are found in any case, and comments at the end of a query do no
 });
 
 test('a rule that compares a SUPER column fails the run and says what to write instead', async () => {
-  const it = await scenario(cloud, 'super_rule', {
+  const it = await scenario(cloud(), 'super_rule', {
     destination: base,
     model: {
       table: undefined,

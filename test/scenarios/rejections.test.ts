@@ -1,22 +1,14 @@
-import type { LocalCloud } from '../../local/cloud.ts';
 import { recordHash } from '../../shared/ledger/record-hash.ts';
-import { endScenarios, GROUP_ID, scenario, startScenarios } from './support.ts';
+import { GROUP_ID, scenario, scenarioCloud } from './support.ts';
 
-let cloud: LocalCloud;
-beforeAll(async () => {
-  cloud = await startScenarios();
-});
-afterEach(() => {
-  expect(cloud.braze().violations()).toEqual([]);
-});
-afterAll(() => endScenarios(cloud));
+const cloud = scenarioCloud();
 
 const ANN = { id: 'ann', email: 'ann@example.com', first_name: 'Ann', score: 12.5 };
 const listed = async (run: string) =>
-  (await cloud.runs().rejections(run, 100)).map(({ hash, field, reason, rows }) => ({ hash, field, reason, rows }));
+  (await cloud().runs().rejections(run, 100)).map(({ hash, field, reason, rows }) => ({ hash, field, reason, rows }));
 
 test('bad rows are rejected with field and reason and take no good row along', async () => {
-  const it = await scenario(cloud, 'bad_rows', {
+  const it = await scenario(cloud(), 'bad_rows', {
     destination: { mapping: { external_id: 'id', email: 'email', first_name: 'first_name', country: 'country' } },
   });
   await it.insert(
@@ -71,7 +63,7 @@ test('bad rows are rejected with field and reason and take no good row along', a
 });
 
 test('a bad row of a known user leaves the user as it was, and once mended it is sent', async () => {
-  const it = await scenario(cloud, 'turns_bad');
+  const it = await scenario(cloud(), 'turns_bad');
   await it.insert(ANN);
   await it.run();
   await it.sql("UPDATE people SET email = 'broken', first_name = 'Anna'");
@@ -82,7 +74,7 @@ test('a bad row of a known user leaves the user as it was, and once mended it is
 });
 
 test('a duplicate of a known user changes nothing and removes nobody', async () => {
-  const it = await scenario(cloud, 'turns_double');
+  const it = await scenario(cloud(), 'turns_double');
   await it.insert(ANN);
   await it.run();
   await it.insert({ ...ANN, first_name: 'Other' });
@@ -94,12 +86,12 @@ test('a duplicate of a known user changes nothing and removes nobody', async () 
 });
 
 test('with invalidValues: omit only the field stays behind, keeps its old value, and is reported', async () => {
-  const it = await scenario(cloud, 'omitted', { destination: { invalidValues: 'omit' } });
+  const it = await scenario(cloud(), 'omitted', { destination: { invalidValues: 'omit' } });
   await it.insert(ANN, { id: 'bob', email: 'broken', first_name: 'Bob' });
   const first = await it.run();
   expect(first).toMatchObject({ status: 'succeeded', totals: { added: 2, accepted: 2, rejected: 0, omitted: 1 } });
   expect(it.users().bob?.standard).toEqual({ first_name: 'Bob' });
-  expect(await cloud.runs().rejections(first.run, 10)).toEqual([
+  expect(await cloud().runs().rejections(first.run, 10)).toEqual([
     { hash: recordHash('bob'), field: 'email', reason: 'is no valid email address', rows: 1, omitted: true },
   ]);
   await it.sql("UPDATE people SET email = 'broken', score = 1 WHERE id = 'ann'");
@@ -113,40 +105,40 @@ test('with invalidValues: omit only the field stays behind, keeps its old value,
 });
 
 test('a record that Braze refuses is not marked as sent, not sent again until it changes, and sent on request', async () => {
-  const it = await scenario(cloud, 'refused', { destination: { shards: 1 } });
-  cloud.braze().settings.blockedExternalIds = ['bob'];
+  const it = await scenario(cloud(), 'refused', { destination: { shards: 1 } });
+  cloud().braze().settings.blockedExternalIds = ['bob'];
   await it.insert(ANN, { id: 'bob', first_name: 'Bob' });
   const first = await it.run();
   expect(first).toMatchObject({ status: 'partial', totals: { added: 2, accepted: 1, rejected: 1, requests: 1 } });
-  const [rejection] = await cloud.runs().rejections(first.run, 10);
+  const [rejection] = await cloud().runs().rejections(first.run, 10);
   expect(rejection?.hash).toBe(recordHash('bob'));
   expect(rejection?.reason).not.toContain('bob');
   expect(await it.run()).toMatchObject({ status: 'partial', totals: { unchanged: 1, rejected: 1, requests: 0 } });
   expect((await it.run({ retryRejections: true })).totals).toMatchObject({ rejected: 1, requests: 1 });
-  cloud.braze().settings.blockedExternalIds = [];
+  cloud().braze().settings.blockedExternalIds = [];
   await it.sql("UPDATE people SET first_name = 'Robert' WHERE id = 'bob'");
   expect(await it.run()).toMatchObject({ status: 'succeeded', totals: { added: 1, accepted: 1 } });
   expect(it.users().bob?.standard).toEqual({ first_name: 'Robert' });
 });
 
 test('a batch in which Braze refuses every record rejects each of them', async () => {
-  const it = await scenario(cloud, 'all_refused', { destination: { shards: 1 } });
-  cloud.braze().settings.blockedExternalIds = ['ann', 'bob'];
+  const it = await scenario(cloud(), 'all_refused', { destination: { shards: 1 } });
+  cloud().braze().settings.blockedExternalIds = ['ann', 'bob'];
   await it.insert(ANN, { id: 'bob', first_name: 'Bob' });
   expect(await it.run()).toMatchObject({ status: 'partial', totals: { accepted: 0, rejected: 2, requests: 1 } });
-  cloud.braze().settings.blockedExternalIds = [];
+  cloud().braze().settings.blockedExternalIds = [];
   expect(await it.run({ retryRejections: true })).toMatchObject({ status: 'succeeded', totals: { accepted: 2 } });
 });
 
 test('a user that was never accepted and whose row has left is forgotten without a request', async () => {
-  const it = await scenario(cloud, 'never_there');
-  cloud.braze().settings.blockedExternalIds = ['bob'];
+  const it = await scenario(cloud(), 'never_there');
+  cloud().braze().settings.blockedExternalIds = ['bob'];
   await it.insert(ANN, { id: 'bob', first_name: 'Bob' });
   await it.run();
-  cloud.braze().settings.blockedExternalIds = [];
+  cloud().braze().settings.blockedExternalIds = [];
   await it.sql("DELETE FROM people WHERE id = 'bob'");
-  const requests = cloud.braze().requests().length;
+  const requests = cloud().braze().requests().length;
   expect(await it.run()).toMatchObject({ status: 'succeeded', totals: { removed: 0, requests: 0, unchanged: 1 } });
-  expect(cloud.braze().requests()).toHaveLength(requests);
-  expect(await cloud.ledger().get(it.name, recordHash('bob'))).toBeUndefined();
+  expect(cloud().braze().requests()).toHaveLength(requests);
+  expect(await cloud().ledger().get(it.name, recordHash('bob'))).toBeUndefined();
 });

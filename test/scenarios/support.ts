@@ -110,15 +110,31 @@ export const viewOf = ({ attributes, customAttributes, subscriptionGroups }: Bra
   groups: subscriptionGroups,
 });
 
-/** Starts the cloud of a test file. Its queues wait a tenth of what they are told. */
-export const startScenarios = (): Promise<LocalCloud> =>
-  startLocalCloud({ parameters: parametersOf('nobody'), hurry: 10 });
-
 /**
- * Ends the cloud of a test file, after holding every statement that its scenarios made against Redshift's grammar and
- * functions: PGlite alone would accept more.
+ * Gives a test file its cloud; its queues wait a tenth of what they are told. After each scenario Braze must have found
+ * nothing to complain about, and after the last one Redshift's grammar must have an ear for every statement.
  */
-export async function endScenarios(cloud: LocalCloud): Promise<void> {
+export function scenarioCloud(start: () => Promise<LocalCloud> = startScenarios): () => LocalCloud {
+  let cloud: LocalCloud | undefined;
+  const started = (): LocalCloud => {
+    if (!cloud) throw new Error('the cloud has not been started');
+    return cloud;
+  };
+  beforeAll(async () => {
+    cloud = await start();
+  });
+  afterEach(() => {
+    started().braze().clearFaults();
+    expect(started().braze().violations()).toEqual([]);
+  });
+  afterAll(() => endScenarios(started()));
+  return started;
+}
+
+const startScenarios = (): Promise<LocalCloud> => startLocalCloud({ parameters: parametersOf('nobody'), hurry: 10 });
+
+/** Holds every statement against Redshift's grammar and functions: PGlite alone would accept more. */
+async function endScenarios(cloud: LocalCloud): Promise<void> {
   const statements = [...new Set(cloud.warehouse.statements().map(({ sql }) => sql))];
   await cloud.close();
   expect(statements.length).toBeGreaterThan(0);

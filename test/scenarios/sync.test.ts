@@ -1,14 +1,6 @@
-import type { LocalCloud } from '../../local/cloud.ts';
-import { endScenarios, GROUP_ID, scenario, startScenarios } from './support.ts';
+import { GROUP_ID, scenario, scenarioCloud } from './support.ts';
 
-let cloud: LocalCloud;
-beforeAll(async () => {
-  cloud = await startScenarios();
-});
-afterEach(() => {
-  expect(cloud.braze().violations()).toEqual([]);
-});
-afterAll(() => endScenarios(cloud));
+const cloud = scenarioCloud();
 
 const ANN = {
   id: 'ann',
@@ -32,7 +24,7 @@ const bob = {
 };
 
 test('a first run makes every row a user, and a second run sends nothing', async () => {
-  const it = await scenario(cloud, 'first_run');
+  const it = await scenario(cloud(), 'first_run');
   await it.insert(ANN, BOB);
   const first = await it.run();
   expect(first).toMatchObject({
@@ -40,43 +32,43 @@ test('a first run makes every row a user, and a second run sends nothing', async
     totals: { extracted: 2, added: 2, unchanged: 0, changed: 0, accepted: 2, dataPoints: 9 },
   });
   expect(it.users()).toEqual({ ann, bob });
-  const requests = cloud.braze().requests().length;
+  const requests = cloud().braze().requests().length;
   const second = await it.run();
   expect(second).toMatchObject({
     status: 'succeeded',
     totals: { extracted: 2, unchanged: 2, added: 0, changed: 0, requests: 0, dataPoints: 0 },
   });
-  expect(cloud.braze().requests()).toHaveLength(requests);
+  expect(cloud().braze().requests()).toHaveLength(requests);
 });
 
 test('one changed field is sent alone', async () => {
-  const it = await scenario(cloud, 'one_field');
+  const it = await scenario(cloud(), 'one_field');
   await it.insert(ANN, BOB);
   await it.run();
   await it.sql("UPDATE people SET first_name = 'Roberta' WHERE id = 'bob'");
   const run = await it.run();
   expect(run.totals).toMatchObject({ changed: 1, unchanged: 1, accepted: 1, requests: 1, dataPoints: 1 });
-  expect(cloud.braze().requests().at(-1)?.body).toEqual({
+  expect(cloud().braze().requests().at(-1)?.body).toEqual({
     attributes: [{ external_id: 'bob', first_name: 'Roberta' }],
   });
 });
 
 test('a value that becomes NULL is unset, and a NULL of a new user is not mentioned', async () => {
-  const it = await scenario(cloud, 'nulls');
+  const it = await scenario(cloud(), 'nulls');
   await it.insert(ANN, { id: 'eve' });
   await it.run();
   expect(it.users().eve).toEqual({ standard: {}, custom: {}, groups: {} });
   await it.sql("UPDATE people SET first_name = NULL, joined = NULL WHERE id = 'ann'");
   const run = await it.run();
   expect(run.totals).toMatchObject({ changed: 1, unchanged: 1, dataPoints: 2 });
-  expect(cloud.braze().requests().at(-1)?.body).toEqual({
+  expect(cloud().braze().requests().at(-1)?.body).toEqual({
     attributes: [{ external_id: 'ann', first_name: null, joined: null }],
   });
   expect((await it.run()).totals).toMatchObject({ unchanged: 2, requests: 0 });
 });
 
 test('an empty text is a value, apart from NULL', async () => {
-  const it = await scenario(cloud, 'empty_text');
+  const it = await scenario(cloud(), 'empty_text');
   await it.insert({ id: 'ann', first_name: '' });
   await it.run();
   expect(it.users().ann?.standard).toEqual({ first_name: '' });
@@ -86,7 +78,7 @@ test('an empty text is a value, apart from NULL', async () => {
 });
 
 test('a changed primary key is a new user and a removed one', async () => {
-  const it = await scenario(cloud, 'key_changed');
+  const it = await scenario(cloud(), 'key_changed');
   await it.insert(ANN, BOB, { id: 'eve' });
   await it.run();
   await it.sql("UPDATE people SET id = 'robert' WHERE id = 'bob'");
@@ -96,7 +88,7 @@ test('a changed primary key is a new user and a removed one', async () => {
 });
 
 test('a removed row deletes its user, and a row that returns is a new user with all its values', async () => {
-  const it = await scenario(cloud, 'returned');
+  const it = await scenario(cloud(), 'returned');
   await it.insert(ANN, BOB);
   await it.run();
   await it.sql("DELETE FROM people WHERE id = 'ann'");
@@ -108,7 +100,7 @@ test('a removed row deletes its user, and a row that returns is a new user with 
 });
 
 test('a member is subscribed, one that left is unsubscribed, one that never was is not mentioned', async () => {
-  const it = await scenario(cloud, 'memberships', { destination: { shards: 1 } });
+  const it = await scenario(cloud(), 'memberships', { destination: { shards: 1 } });
   await it.insert(ANN, BOB);
   await it.run();
   await it.sql("UPDATE people SET score = 1 WHERE id = 'ann'");
@@ -119,11 +111,11 @@ test('a member is subscribed, one that left is unsubscribed, one that never was 
   expect(it.users().bob?.groups).toEqual({ [GROUP_ID]: 'subscribed' });
   await it.sql("UPDATE people SET score = 2 WHERE id = 'ann'");
   await it.run();
-  expect(cloud.braze().requests().at(-1)?.body).toEqual({ attributes: [{ external_id: 'ann', score: 2 }] });
+  expect(cloud().braze().requests().at(-1)?.body).toEqual({ attributes: [{ external_id: 'ann', score: 2 }] });
 });
 
 test('only members of the audience are sent, and one that leaves it is deleted', async () => {
-  const it = await scenario(cloud, 'audience', { destination: { audience: 'vips' } });
+  const it = await scenario(cloud(), 'audience', { destination: { audience: 'vips' } });
   await it.insert(ANN, BOB, { ...ANN, id: 'eve', email: null });
   expect((await it.run()).totals).toMatchObject({ extracted: 2, added: 2 });
   expect(Object.keys(it.users()).sort()).toEqual(['ann', 'eve']);
@@ -133,7 +125,7 @@ test('only members of the audience are sent, and one that leaves it is deleted',
 });
 
 test('deletions beyond the limit are held, the rest of the run goes on, and approval sends them', async () => {
-  const it = await scenario(cloud, 'held', { destination: { deletionGuard: { maxPercent: 30 } } });
+  const it = await scenario(cloud(), 'held', { destination: { deletionGuard: { maxPercent: 30 } } });
   await it.insert(ANN, BOB, { id: 'eve' });
   await it.run();
   await it.sql("DELETE FROM people WHERE id <> 'ann'");
@@ -149,7 +141,9 @@ test('deletions beyond the limit are held, the rest of the run goes on, and appr
 });
 
 test('an extract without any row holds every deletion, whatever the limits', async () => {
-  const it = await scenario(cloud, 'wiped', { destination: { deletionGuard: { maxPercent: 100, maxRecords: 1000 } } });
+  const it = await scenario(cloud(), 'wiped', {
+    destination: { deletionGuard: { maxPercent: 100, maxRecords: 1000 } },
+  });
   await it.insert(ANN, BOB);
   await it.run();
   await it.sql('DELETE FROM people');
@@ -160,11 +154,11 @@ test('an extract without any row holds every deletion, whatever the limits', asy
 });
 
 test('more users than fit one request travel in full batches, and deletions 50 at most', async () => {
-  const it = await scenario(cloud, 'batches', { destination: { shards: 1, deletionGuard: { maxPercent: 100 } } });
+  const it = await scenario(cloud(), 'batches', { destination: { shards: 1, deletionGuard: { maxPercent: 100 } } });
   await it.sql("INSERT INTO people (id, first_name) SELECT 'p' || i, 'Name ' || i FROM generate_series(1, 160) i");
   expect((await it.run()).totals).toMatchObject({ added: 160, accepted: 160, requests: 3 });
   expect(
-    cloud
+    cloud()
       .braze()
       .requests()
       .map(({ objects }) => objects)
@@ -176,18 +170,29 @@ test('more users than fit one request travel in full batches, and deletions 50 a
 });
 
 test('a second start while a run is open is skipped', async () => {
-  const it = await scenario(cloud, 'two_starts');
+  const it = await scenario(cloud(), 'two_starts');
   await it.insert(ANN);
-  const run = await cloud.start({ destination: it.name });
-  await expect(cloud.start({ destination: it.name })).rejects.toThrow('a run of this destination is open');
-  expect(await cloud.ended(it.name, run)).toMatchObject({ status: 'succeeded', totals: { accepted: 1 } });
+  const run = await cloud().start({ destination: it.name });
+  await expect(cloud().start({ destination: it.name })).rejects.toThrow('a run of this destination is open');
+  expect(await cloud().ended(it.name, run)).toMatchObject({ status: 'succeeded', totals: { accepted: 1 } });
 });
 
 test('a start that is delivered twice is one run', async () => {
-  const it = await scenario(cloud, 'same_start');
+  const it = await scenario(cloud(), 'same_start');
   await it.insert(ANN);
   const event = { destination: it.name, execution: 'execution-1' };
-  const [one, other] = [await cloud.start(event), await cloud.start(event)];
+  const [one, other] = [await cloud().start(event), await cloud().start(event)];
   expect(other).toBe(one);
-  expect(await cloud.ended(it.name, one)).toMatchObject({ totals: { added: 1, accepted: 1, requests: 1 } });
+  expect(await cloud().ended(it.name, one)).toMatchObject({ totals: { added: 1, accepted: 1, requests: 1 } });
+});
+
+test('no request of a run leaves before the settling time after the last run is over', async () => {
+  const it = await scenario(cloud(), 'settling', { braze: { settleSeconds: 5 } });
+  await it.insert(ANN);
+  const first = await it.run();
+  await it.sql("UPDATE people SET first_name = 'Anna'");
+  const second = await it.run();
+  expect(first.notBefore).toBe(0);
+  expect(second.notBefore).toBeGreaterThanOrEqual((first.endedAt ?? 0) + 5000);
+  expect(second.totals).toMatchObject({ accepted: 1 });
 });

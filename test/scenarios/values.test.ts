@@ -1,14 +1,6 @@
-import type { LocalCloud } from '../../local/cloud.ts';
-import { endScenarios, scenario, startScenarios } from './support.ts';
+import { scenario, scenarioCloud } from './support.ts';
 
-let cloud: LocalCloud;
-beforeAll(async () => {
-  cloud = await startScenarios();
-});
-afterEach(() => {
-  expect(cloud.braze().violations()).toEqual([]);
-});
-afterAll(() => endScenarios(cloud));
+const cloud = scenarioCloud();
 
 const QUERY = 'SELECT * FROM all_types';
 
@@ -28,7 +20,7 @@ test('every type of the warehouse reaches Braze with its own meaning', async () 
     'address',
     'nothing',
   ];
-  const it = await scenario(cloud, 'types', {
+  const it = await scenario(cloud(), 'types', {
     model: { table: undefined, query: QUERY } as never,
     destination: {
       mapping: { external_id: 'id', dob: 'at_local', email_open_tracking_disabled: 'yes', current_location: 'place' },
@@ -44,7 +36,7 @@ test('every type of the warehouse reaches Braze with its own meaning', async () 
     },
     braze: {},
   });
-  await cloud.warehouse.exec(`
+  await cloud().warehouse.exec(`
     CREATE TABLE all_types (id bigint, small smallint, big bigint, huge bigint, price decimal(12, 2), ratio float8, yes boolean,
       name varchar(50), fixed char(5), day date, at_local timestamp, at_zone timestamptz, tags super, address super, place super,
       nothing varchar(10), flag varchar(5), digits varchar(10), list varchar(50), id_unused int, first_name varchar(1),
@@ -87,7 +79,7 @@ test('every type of the warehouse reaches Braze with its own meaning', async () 
 });
 
 test('an integer beyond 2^53 that is not typed as a text is rejected with that advice', async () => {
-  const it = await scenario(cloud, 'too_big', {
+  const it = await scenario(cloud(), 'too_big', {
     model: {
       table: undefined,
       query: 'SELECT id, CAST(9007199254740993 AS bigint) AS score, vip FROM too_big',
@@ -97,12 +89,12 @@ test('an integer beyond 2^53 that is not typed as a text is rejected with that a
   await it.insert({ id: 'ann' });
   const run = await it.run();
   expect(run).toMatchObject({ status: 'partial', totals: { rejected: 1, requests: 0 } });
-  const [rejection] = await cloud.runs().rejections(run.run, 1);
+  const [rejection] = await cloud().runs().rejections(run.run, 1);
   expect(rejection).toMatchObject({ field: 'score', reason: expect.stringContaining("the type 'string'") });
 });
 
 test('names that collide with the insides of objects are names like any other', async () => {
-  const it = await scenario(cloud, 'strange_names', {
+  const it = await scenario(cloud(), 'strange_names', {
     destination: {
       mapping: { external_id: 'id' },
       customAttributes: { constructor: 'first_name', toString: 'email', hasOwnProperty: 'score' },
@@ -113,7 +105,7 @@ test('names that collide with the insides of objects are names like any other', 
     { id: 'constructor', first_name: 'C' },
   );
   expect(await it.run()).toMatchObject({ status: 'succeeded', totals: { accepted: 2 } });
-  const users = cloud
+  const users = cloud()
     .braze()
     .users()
     .map(({ externalId, customAttributes }) => [externalId ?? '', Object.entries(customAttributes)] as const);
