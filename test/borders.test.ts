@@ -38,7 +38,7 @@ const all = ['shared', 'lambdas', 'cdk', 'local', 'cli'].flatMap(sourcesUnder);
 const shared = sourcesUnder('shared');
 
 test('imports are found, of the project and of packages', () => {
-  const imports = importsOf('lambdas/start-run/handler.ts');
+  const imports = importsOf('lambdas/start-run/function.ts');
   expect(imports).toEqual(expect.arrayContaining(['shared/runs/start-run.ts', '@aws-sdk/client-sqs']));
   expect(importsOf('cdk/pipeline.ts')).toContain('lambdas/common/environment.ts');
   expect(all.flatMap(importsOf).filter((name) => name.startsWith('..'))).toEqual([]);
