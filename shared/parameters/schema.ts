@@ -56,6 +56,10 @@ export const BrazeApp = z
       .min(1)
       .overwrite(withoutTrailingSlash)
       .describe("The workspace's REST endpoint, from the Braze dashboard, such as https://rest.iad-01.braze.com."),
+    allowEndpoint: z
+      .boolean()
+      .default(false)
+      .describe("Takes an endpoint that is not one of Braze's own hosts: any over https, http on this machine only."),
     apiKeySecret: SecretId.describe(
       'Secret that holds the REST API key: the key as plain text, or JSON with an apiKey member.',
     ),
