@@ -273,6 +273,12 @@ export const Destination = z
 /** The name of an environment, and of its parameter file. */
 export const Environment = formed(/^[a-z][a-z0-9-]{0,23}$/, 'lower-case letters, digits and -, 24 characters at most');
 
+/** A customer-managed key of AWS KMS. Keys that AWS manages (alias/aws/…) cannot be granted to the services that need it. */
+export const KmsKey = formed(
+  /^(alias\/(?!aws\/)[A-Za-z0-9/_-]{1,250}|arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key\/[A-Za-z0-9-]{1,100})$/,
+  'the ARN of a KMS key, or its alias such as alias/w2b',
+);
+
 export const Parameters = z
   .strictObject({
     environment: Environment.describe('Names the stack.'),
@@ -280,6 +286,9 @@ export const Parameters = z
     apps: z.record(Name, App).describe('Connections, by name.'),
     models: z.record(Name, Model).describe('What is read, by name.'),
     destinations: z.record(Name, Destination).describe('What is sent where, by name.'),
+    kmsKey: KmsKey.optional().describe(
+      "ARN or alias of a customer-managed KMS key, in the stack's account and region, that encrypts queues, tables, logs and alarms; its policy is yours (docs/security.md).",
+    ),
   })
   .describe('warehouse-to-braze parameter file');
 

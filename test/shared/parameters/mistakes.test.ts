@@ -723,7 +723,7 @@ const MISTAKES: readonly Mistake[] = [
     "did you mean 'timezone'?",
   ),
 
-  // Endpoints and secrets
+  // Endpoints, secrets and keys
   endpoint('http://rest.iad-01.braze.com', 'https', 'http is only for 127.0.0.1'),
   endpoint('rest.iad-01.braze.com', 'put https:// before it'),
   endpoint('https://sdk.iad-01.braze.com', 'rest.…', 'SDKs'),
@@ -742,6 +742,14 @@ const MISTAKES: readonly Mistake[] = [
   key('0123456789abcdef0123456789abcdef', "'0123…'", 'a key'),
   key('Zm9vYmFyMTIzNDU2Nzg5MGFiY2RlZmdoaQ', "'Zm9v…'", 'a key'),
   key('my key', "'my k…'", 'name or ARN'),
+  ...[
+    'alias/aws/sqs',
+    '8f2b5c1e-0000-4000-8000-000000000001',
+    'arn:aws:kms:eu-central-1:111122223333:alias/w2b',
+    'arn:aws:s3:::bucket',
+  ].map((text) =>
+    mistake(`the KMS key ${text}`, ['apps:', `kmsKey: ${text}\napps:`], 'kmsKey', 'kmsKey:', 'alias/w2b'),
+  ),
 ];
 
 /** Mistakes that make something else wrong, and how often. */
