@@ -34,18 +34,28 @@ export function textsSent(body: string): string[] {
 const spellings = (text: string): string[] => [text, JSON.stringify(text).slice(1, -1)];
 
 function withoutText(sentence: string, text: string): string {
-  if (text.length > 2 * sentence.length) return sentence;
-  const exact = sentence.replaceAll(text, '…');
-  return exact.replace(new RegExp(text.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&'), 'giu'), '…');
+  if (text.length > sentence.length) return sentence;
+  const [whole, part] = [folded(sentence), folded(text)];
+  let told = '';
+  let from = 0;
+  for (let at = whole.indexOf(part); at >= 0; at = whole.indexOf(part, from)) {
+    told += `${sentence.slice(from, at)}…`;
+    from = at + part.length;
+  }
+  return told + sentence.slice(from);
 }
+
+/** A text in lower case whose places stay where they are, as some letters become two. */
+const folded = (text: string): string =>
+  Array.from(text, (sign) => (sign.toLowerCase().length === sign.length ? sign.toLowerCase() : sign)).join('');
 
 /** A sentence that was cut may end with the beginning of a value. */
 function withoutBeginning(sentence: string, text: string): string {
   if (!sentence.endsWith('…')) return sentence;
   const cut = sentence.slice(0, -1);
-  const whole = text.slice(0, cut.length).toLowerCase();
+  const [whole, end] = [folded(text.slice(0, cut.length)), folded(cut)];
   for (let length = whole.length; length >= SHORTEST; length--) {
-    if (cut.slice(-length).toLowerCase() === whole.slice(0, length)) return `${cut.slice(0, -length)}…`;
+    if (end.endsWith(whole.slice(0, length))) return `${cut.slice(0, -length)}…`;
   }
   return sentence;
 }
