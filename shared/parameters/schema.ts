@@ -30,6 +30,13 @@ export const SecretId = formed(
   'the name or ARN of a secret in AWS Secrets Manager',
 ).describe('Name or ARN of a secret in AWS Secrets Manager. Never the secret itself.');
 
+/**
+ * Names that become parts of ARNs in policies: a wildcard or a policy variable in one would grant more than it names.
+ * Source: Amazon Redshift API Reference, 'GetClusterCredentials' and 'CreateCluster'.
+ */
+const ClusterName = formed(/^[a-z][a-z0-9-]{0,62}$/, 'a cluster identifier: lower-case letters, digits and -');
+const DatabaseName = formed(/^[A-Za-z_][A-Za-z0-9_+.@-]{0,127}$/, 'text of letters, digits, _ + . @ and -, not empty');
+
 export const RedshiftApp = z
   .strictObject({
     type: z.literal('redshift').describe('A Redshift warehouse.'),
@@ -39,9 +46,9 @@ export const RedshiftApp = z
       .max(128)
       .optional()
       .describe('Redshift Serverless workgroup. Either this, or cluster and dbUser.'),
-    cluster: z.string().min(1).optional().describe('Provisioned cluster identifier.'),
-    dbUser: z.string().min(1).optional().describe('Database user on the provisioned cluster (temporary credentials).'),
-    database: z.string().min(1).describe('Database name.'),
+    cluster: ClusterName.optional().describe('Provisioned cluster identifier.'),
+    dbUser: DatabaseName.optional().describe('Database user on the provisioned cluster (temporary credentials).'),
+    database: DatabaseName.describe('Database name.'),
     secret: SecretId.optional().describe(
       'Secret with the database user and password. Without it, IAM credentials are used.',
     ),

@@ -723,6 +723,39 @@ const MISTAKES: readonly Mistake[] = [
     "did you mean 'timezone'?",
   ),
 
+  // Names that become parts of policies
+  ...(
+    [
+      ['cluster', 'cluster: "*"\n    dbUser: reader'],
+      ['cluster', 'cluster: "main:other"\n    dbUser: reader'],
+      ['dbUser', 'cluster: main\n    dbUser: "*"'],
+      ['dbUser', `cluster: main\n    dbUser: '${'$'}{aws:username}'`],
+      ['dbUser', 'cluster: main\n    dbUser: main/admin'],
+    ] as const
+  ).map(([name, text]) =>
+    mistake(
+      `a policy widened by ${text.replaceAll(/\s+/g, ' ')}`,
+      ['workgroup: analytics ', text],
+      `apps.warehouse.${name}`,
+      `${name}:`,
+      'letters, digits',
+    ),
+  ),
+  mistake(
+    'a database that is any database',
+    ['database: dev', 'database: "*"'],
+    'apps.warehouse.database',
+    'database:',
+    'letters, digits',
+  ),
+  mistake(
+    'a secret that is any secret',
+    ['secret: redshift/readonly ', 'secret: "redshift/*" '],
+    'apps.warehouse.secret',
+    'secret:',
+    'the name or ARN of a secret',
+  ),
+
   // Endpoints, secrets and keys
   endpoint('http://rest.iad-01.braze.com', 'https', 'http is only for 127.0.0.1'),
   endpoint('rest.iad-01.braze.com', 'put https:// before it'),
