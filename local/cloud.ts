@@ -16,7 +16,7 @@ import type { RunStore } from '../shared/runs/store.ts';
 import { type Clock, systemClock } from '../shared/time.ts';
 import { type BrazeEmulator, startBrazeEmulator } from './braze/emulator.ts';
 import { type Deployment, deploy, type FunctionName } from './deployment.ts';
-import { startDynamo } from './dynamodb.ts';
+import { type LocalDynamo, startDynamo } from './dynamodb.ts';
 import type { Poller } from './event-sources.ts';
 import type { Crash, Outcome } from './lambda/functions.ts';
 import { lockFolder } from './lock.ts';
@@ -47,6 +47,7 @@ export type LocalCloud = {
   readonly warehouse: RedshiftDataApi;
   readonly secrets: SecretsManager;
   readonly sqs: LocalSqs;
+  readonly dynamo: LocalDynamo;
   readonly clock: Clock;
   /** The emulated workspace of a Braze app, the first one unless named. @throws Error when another Braze is used. */
   readonly braze: (app?: string) => BrazeEmulator;
@@ -166,6 +167,7 @@ async function start(options: LocalCloudOptions, closers: Closer[], close: () =>
     warehouse,
     secrets,
     sqs,
+    dynamo,
     clock,
     braze: (app) => {
       const emulator = app === undefined ? [...emulators.values()][0] : emulators.get(app);

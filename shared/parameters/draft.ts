@@ -15,6 +15,7 @@ const mapOf = <T extends z.ZodType>(part: T) =>
 const DraftApp = z.object({
   type: Text,
   endpoint: Text,
+  allowEndpoint: Anything,
   apiKeySecret: Text,
   secret: Anything,
   workgroup: Anything,

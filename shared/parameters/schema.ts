@@ -31,6 +31,13 @@ export const SecretId = formed(
   'the name or ARN of a secret in AWS Secrets Manager',
 ).describe('Name or ARN of a secret in AWS Secrets Manager. Never the secret itself.');
 
+/**
+ * Names that become parts of ARNs in policies: a wildcard or a policy variable in one would grant more than it names.
+ * Source: Amazon Redshift API Reference, 'GetClusterCredentials' and 'CreateCluster'.
+ */
+const ClusterName = formed(/^[a-z][a-z0-9-]{0,62}$/, 'a cluster identifier: lower-case letters, digits and -');
+const DatabaseName = formed(/^[A-Za-z_][A-Za-z0-9_+.@-]{0,127}$/, 'text of letters, digits, _ + . @ and -, not empty');
+
 export const RedshiftApp = z
   .strictObject({
     type: z.literal('redshift').describe('A Redshift warehouse.'),
@@ -40,9 +47,9 @@ export const RedshiftApp = z
       .max(128)
       .optional()
       .describe('Redshift Serverless workgroup. Either this, or cluster and dbUser.'),
-    cluster: z.string().min(1).optional().describe('Provisioned cluster identifier.'),
-    dbUser: z.string().min(1).optional().describe('Database user on the provisioned cluster (temporary credentials).'),
-    database: z.string().min(1).describe('Database name.'),
+    cluster: ClusterName.optional().describe('Provisioned cluster identifier.'),
+    dbUser: DatabaseName.optional().describe('Database user on the provisioned cluster (temporary credentials).'),
+    database: DatabaseName.describe('Database name.'),
     secret: SecretId.optional().describe(
       'Secret with the database user and password. Without it, IAM credentials are used.',
     ),
@@ -57,6 +64,10 @@ export const BrazeApp = z
       .min(1)
       .overwrite(withoutTrailingSlash)
       .describe("The workspace's REST endpoint, from the Braze dashboard, such as https://rest.iad-01.braze.com."),
+    allowEndpoint: z
+      .boolean()
+      .default(false)
+      .describe("Takes an endpoint that is not one of Braze's own hosts: any over https, http on this machine only."),
     apiKeySecret: SecretId.describe(
       'Secret that holds the REST API key: the key as plain text, or JSON with an apiKey member.',
     ),
@@ -318,6 +329,12 @@ export const Destination = z
 /** The name of an environment, and of its parameter file. */
 export const Environment = formed(/^[a-z][a-z0-9-]{0,23}$/, 'lower-case letters, digits and -, 24 characters at most');
 
+/** A customer-managed key of AWS KMS. Keys that AWS manages (alias/aws/…) cannot be granted to the services that need it. */
+export const KmsKey = formed(
+  /^(alias\/(?!aws\/)[A-Za-z0-9/_-]{1,250}|arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key\/[A-Za-z0-9-]{1,100})$/,
+  'the ARN of a KMS key, or its alias such as alias/w2b',
+);
+
 export const Parameters = z
   .strictObject({
     environment: Environment.describe('Names the stack.'),
@@ -325,6 +342,9 @@ export const Parameters = z
     apps: z.record(Name, App).describe('Connections, by name.'),
     models: z.record(Name, Model).describe('What is read, by name.'),
     destinations: z.record(Name, Destination).describe('What is sent where, by name.'),
+    kmsKey: KmsKey.optional().describe(
+      "ARN or alias of a customer-managed KMS key, in the stack's account and region, that encrypts queues, tables, logs and alarms; its policy is yours (docs/security.md).",
+    ),
   })
   .describe('warehouse-to-braze parameter file');
 

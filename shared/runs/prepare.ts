@@ -11,6 +11,7 @@ import { recordHash } from '../ledger/record-hash.ts';
 import { fieldsOf } from '../parameters/schema.ts';
 import { typeProblem } from '../values/convert.ts';
 import { firstLine, type Warehouse } from '../warehouse/data-api.ts';
+import { withoutData, wordsOf } from '../warehouse/failure-text.ts';
 import { describeSql, hashRanges, shardSql } from '../warehouse/model-sql.ts';
 import { failRun } from './close.ts';
 import { columnFinder, contextOf, type DestinationContext, identityProblem } from './context.ts';
@@ -92,10 +93,10 @@ async function describe(
   return columns;
 }
 
-/** Redshift's own message and the first line of the SQL that the user wrote. */
-export const statementFailure = ({ model }: DestinationContext, message: string): FatalError =>
+/** Redshift's own message without what it may say of a row, and the first line of the SQL that the user wrote. */
+export const statementFailure = ({ model, destination }: DestinationContext, message: string): FatalError =>
   new FatalError(
-    `Redshift: ${message} (in: ${firstLine(model.query ?? `table ${model.table}`)})`,
+    `Redshift: ${withoutData(message, wordsOf(JSON.stringify(model), JSON.stringify(destination)))} (in: ${firstLine(model.query ?? `table ${model.table}`)})`,
     "Correct the model's query, its groups, or the grants of the warehouse user.",
   );
 

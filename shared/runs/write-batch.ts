@@ -8,6 +8,7 @@
 import { dataPointsOf } from '../braze/data-points.ts';
 import { type DeliverDeps, deliver, NotDelivered, type Tally } from '../braze/deliver.ts';
 import { lookUp } from '../braze/lookup.ts';
+import { textsIn, withoutTexts } from '../braze/redact.ts';
 import { deleteBody, trackBody, type UserObject } from '../braze/requests.ts';
 import { nextRefusal } from '../diff/decide.ts';
 import { FatalError, GivenUp, isLastTry, RetryLater, type Tries, tryAgain } from '../errors.ts';
@@ -15,7 +16,6 @@ import { digestOf } from '../ledger/fingerprint.ts';
 import type { Ledger, LedgerWrite } from '../ledger/ledger.ts';
 import type { SyncMode } from '../parameters/schema.ts';
 import { SECOND_MS } from '../time.ts';
-import type { JsonValue } from '../values/json.ts';
 import { type CloseDeps, closeIfComplete, failRun, OPEN } from './close.ts';
 import { type BatchMessage, fingerprintBytes, messageText, type NoteRecord } from './messages.ts';
 import { type BatchOutcome, isOver, NO_OUTCOME, type Rejection, type Run, type Shard } from './model.ts';
@@ -281,33 +281,10 @@ const rejectionsOf = (
   });
 
 /** Returns Braze's sentence, which may quote what it refuses, without the primary key and every value of the record. */
-export function withoutValues(
+export const withoutValues = (
   reason: string,
   { k, a = [] }: { readonly k: string; readonly a?: UpsertRecord['a'] },
-): string {
-  const texts = [k, ...a.flatMap(([, value]) => textsIn(value))];
-  const known = texts.filter((text) => text.length >= SHORTEST_VALUE).sort((one, other) => other.length - one.length);
-  return known.reduce((text, value) => withoutBeginning(text.replaceAll(value, '…'), value), reason);
-}
-
-/** Shorter ones are parts of words. */
-const SHORTEST_VALUE = 3;
-
-/** A sentence that was cut may end with the beginning of a value. */
-function withoutBeginning(text: string, value: string): string {
-  if (!text.endsWith('…')) return text;
-  const cut = text.slice(0, -1);
-  for (let length = Math.min(value.length, cut.length); length >= SHORTEST_VALUE; length--) {
-    if (cut.endsWith(value.slice(0, length))) return `${cut.slice(0, -length)}…`;
-  }
-  return text;
-}
-
-/** The texts and numbers of a value, those within arrays and objects too. */
-function textsIn(value: JsonValue): string[] {
-  if (typeof value === 'string' || typeof value === 'number') return [String(value)];
-  return value !== null && typeof value === 'object' ? Object.values(value).flatMap(textsIn) : [];
-}
+): string => withoutTexts(reason, [k, ...a.flatMap(([, value]) => textsIn(value))]);
 
 async function sendDeletions(deps: WriteDeps, message: RemoveMessage, tally: Tally): Promise<Written> {
   const objects = message.records.map(({ k }) => k);

@@ -78,7 +78,6 @@ const died = (): number => outcomes.filter(({ outcome }) => outcome.kind === 'di
 const PARTS = [
   { name: 'extract-shard', event: 'prepare' },
   { name: 'extract-shard', event: 'shard\\"' },
-  { name: 'extract-shard', event: 'release' },
   { name: 'write-batch', event: 'upsert' },
   { name: 'write-batch', event: 'remove' },
 ] as const;
