@@ -1,4 +1,4 @@
-/** A schedule for each enabled destination that has one. */
+/** A schedule for each enabled destination that has one, and the sweeper's, which closes runs whose messages are lost. */
 import { type CfnElement, Duration, Stack, TimeZone } from 'aws-cdk-lib';
 import { Role } from 'aws-cdk-lib/aws-iam';
 import type { IFunction } from 'aws-cdk-lib/aws-lambda';
@@ -16,6 +16,9 @@ import { type Destination, scheduleOf } from '../shared/parameters/schema.ts';
 import { acknowledge } from './acknowledge.ts';
 import type { StackKey } from './stack-key.ts';
 import { deadLetterQueue } from './work-queue.ts';
+
+/** A stuck run is closed within an hour and this. */
+const SWEEP_MINUTES = 15;
 
 export type SchedulesProps = {
   readonly destinations: Readonly<Record<string, Destination>>;
@@ -37,6 +40,16 @@ export class Schedules extends Construct {
       `AwsSolutions-IAM5[Resource::<${Stack.of(this).getLogicalId(startRun.node.defaultChild as CfnElement)}.Arn>:*]`,
       'The scheduler may invoke any version of the one function start-run.',
     );
+    new Schedule(this, 'Sweep', {
+      description: 'Closes runs whose messages are lost',
+      schedule: ScheduleExpression.rate(Duration.minutes(SWEEP_MINUTES)),
+      target: new LambdaInvoke(startRun, {
+        input: ScheduleTargetInput.fromObject({ sweep: true }),
+        deadLetterQueue: this.undelivered,
+        retryAttempts: 0,
+        maxEventAge: Duration.minutes(SWEEP_MINUTES),
+      }),
+    });
     for (const [name, destination] of Object.entries(destinations)) {
       const schedule = destination.enabled ? scheduleOf(destination) : undefined;
       if (!schedule) continue;

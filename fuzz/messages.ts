@@ -3,7 +3,7 @@ import * as z from 'zod';
 import { trackBody } from '../shared/braze/requests.ts';
 import { decodeFingerprint, encodeFingerprint } from '../shared/ledger/fingerprint.ts';
 import { BatchMessage, ExtractMessage, fingerprintBytes, messageText } from '../shared/runs/messages.ts';
-import { DestinationState, HeldBatch, Intent, Rejection, Run, Settlement, Shard } from '../shared/runs/model.ts';
+import { DestinationState, Hold, Intent, Rejection, Run, Settlement, Shard } from '../shared/runs/model.ts';
 import { StartEvent } from '../shared/runs/start-run.ts';
 import type { JsonValue } from '../shared/values/json.ts';
 import { changedJson, changedText, hostileText } from './hostile.ts';
@@ -16,7 +16,6 @@ const FINGERPRINT = Buffer.from(encodeFingerprint([{ id: 1, print: '0123456789ab
 const MESSAGES: readonly JsonValue[] = [
   { kind: 'prepare', ...KEY, polls: 2 },
   { kind: 'shard', ...KEY, shard: 7, polls: 0 },
-  { kind: 'release', ...KEY, after: 'held#00#000001' },
   {
     kind: 'upsert',
     ...BATCH,
@@ -36,8 +35,15 @@ const MESSAGES: readonly JsonValue[] = [
     ],
   },
   { kind: 'remove', ...BATCH, records: [{ h: HASH, k: 'a', s: ['g'], i: [1], f: FINGERPRINT }] },
-  { kind: 'forget', ...BATCH, records: [{ h: HASH, k: 'a' }] },
-  { destination: 'people', execution: 'x', approveDeletions: true },
+  {
+    kind: 'note',
+    ...BATCH,
+    records: [
+      { h: HASH, forget: true },
+      { h: HASH, k: 'a', r: { digest: 'd', reason: 'r', field: 'f', tries: 1, since: 2 } },
+    ],
+  },
+  { destination: 'people', execution: 'x', approve: ['deletions'], by: 'jane' },
 ];
 const Message = z.union([ExtractMessage, BatchMessage]);
 
@@ -103,7 +109,7 @@ const ITEMS: readonly (readonly [z.ZodType, JsonValue])[] = [
     Intent,
     { id: 'i', run: 'r', shard: 1, kind: 'upsert', seq: 1, leaseUntil: 5, primaryKeys: ['a'], fields: [[1, 2]] },
   ],
-  [HeldBatch, { shard: 1, seq: 0, records: [{ h: HASH, k: 'a', s: [], i: [1] }] }],
+  [Hold, { effect: 'group:g', records: 3, of: 4, because: 'x', samples: [HASH], run: 'r', heldAt: 1 }],
   [Rejection, { hash: HASH, field: 'email', reason: 'r', rows: 2 }],
   [DestinationState, { open: 'r', execution: 'x', openedAt: 1 }],
   [Settlement, { accepted: 1, requests: 2 }],

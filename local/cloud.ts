@@ -60,6 +60,10 @@ export type LocalCloud = {
   readonly deploy: (parameters: Parameters) => Promise<void>;
   /** Starts a run as its schedule does. Returns its id. @throws Error when it was not started. */
   readonly start: (event: StartEvent) => Promise<string>;
+  /** Discards held effects, as a person does. Returns what start-run says to it. */
+  readonly discard: (event: StartEvent) => Promise<string>;
+  /** Closes runs whose messages are lost, as the sweeper's schedule does. */
+  readonly sweep: () => Promise<void>;
   /** Waits for a run's end. */
   readonly ended: (destination: string, run: string) => Promise<Run>;
   /** Starts a run and waits for its end. */
@@ -119,7 +123,9 @@ async function start(options: LocalCloudOptions, closers: Closer[], close: () =>
       if (options.brazeEndpoint === undefined && !emulators.has(name)) {
         emulators.set(name, await startEmulator(app, secretValues, clock, kept(`braze-${name}.json`)));
       }
-      apps[name] = { ...app, endpoint: options.brazeEndpoint ?? emulators.get(name)?.url ?? app.endpoint };
+      // A ledger belongs to the workspace that the file names, wherever its stand-in listens.
+      const workspace = app.workspace ?? app.endpoint;
+      apps[name] = { ...app, workspace, endpoint: options.brazeEndpoint ?? emulators.get(name)?.url ?? app.endpoint };
     }
     for (const [id, value] of Object.entries(secretValues)) secrets.set(id, value);
     return { ...parameters, apps };
@@ -179,6 +185,8 @@ async function start(options: LocalCloudOptions, closers: Closer[], close: () =>
       await former.stop();
     },
     start: (event) => deployment.start(event),
+    discard: (event) => deployment.discard(event),
+    sweep: () => deployment.sweep(),
     ended,
     run: async (event) => ended(event.destination, await deployment.start(event)),
     crashNext: (name, crash) => deployment.crashNext(name, crash),

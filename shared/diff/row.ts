@@ -23,6 +23,8 @@ export type Field = {
   readonly position: number;
   readonly convert: Converter;
   readonly neverNull: boolean;
+  /** Least time between two updates of one user, ms. */
+  readonly minIntervalMs?: number | undefined;
 };
 
 /** A subscription group of the destination. */
@@ -89,6 +91,7 @@ export function shapeOf(destination: Destination, column: (property: string) => 
     position: FIRST_PROPERTY + properties.indexOf(field.property),
     convert: converterOf(field, column(field.property).type),
     neverNull: NEVER_NULL.has(field.attribute),
+    ...(field.minIntervalMs === undefined ? {} : { minIntervalMs: field.minIntervalMs }),
   }));
   const memberships = selectedGroups(destination).map((group, index) => {
     const subscriptionGroupId = (destination.subscriptionGroups[group] ?? '').toLowerCase();

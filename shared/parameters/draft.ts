@@ -39,6 +39,7 @@ const DraftDestination = z.object({
   customAttributes: Anything,
   subscriptionGroups: Parts,
   audience: Text,
+  renamedFrom: Text,
 });
 const Draft = z.object({ apps: mapOf(DraftApp), models: mapOf(DraftModel), destinations: mapOf(DraftDestination) });
 
