@@ -32,7 +32,9 @@ test('a column that becomes NULL for most is held alone, the rest goes on, and i
   expect(held).toMatchObject({ status: 'held', totals: { changed: 1, accepted: 1, held: 12, dataPoints: 1 } });
   expect(held.held).toMatchObject([{ effect: 'attribute:email', records: 12, of: 12 }]);
   expect(held.held[0]?.samples).toHaveLength(10);
-  expect(held.held[0]?.samples.every((hash) => people(12).some(({ id }) => recordHash(String(id)) === hash))).toBe(true);
+  expect(held.held[0]?.samples.every((hash) => people(12).some(({ id }) => recordHash(String(id)) === hash))).toBe(
+    true,
+  );
   expect(emails(it)).not.toContain(null);
   expect(it.users().p1?.standard.first_name).toBe('Q');
   // What is shown is what is sent: who lost the address since is not among it, and who has one again is out of it.
