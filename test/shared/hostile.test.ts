@@ -38,14 +38,8 @@ function sent(key: string, text: RawValue, json: RawValue = null, to = destinati
   const decision = decide(
     { kind: 'row', row, entry: undefined },
     {
-      shape,
-      syncMode: 'sync',
-      dictionary,
-      nowMs: 0,
-      askAgainBeforeMs: 0,
-      retryRejections: false,
-      holds: NO_HOLDS,
-      resync: false,
+      ...{ shape, dictionary, syncMode: 'sync', nowMs: 0, askAgainBeforeMs: 0 },
+      ...{ retryRejections: false, holds: NO_HOLDS, resync: false },
     },
   );
   if (!('upsert' in decision)) throw new Error(`the row is ${decision.kind}`);

@@ -1,4 +1,4 @@
-import { type DecideContext, type Decision, decide } from '../../../shared/diff/decide.ts';
+import { type DecideContext, type Decision, decide, NO_HOLDS } from '../../../shared/diff/decide.ts';
 import type { Row } from '../../../shared/diff/row.ts';
 import { dictionaryNames } from '../../../shared/diff/row.ts';
 import type { Entry } from '../../../shared/ledger/entry.ts';
@@ -8,6 +8,7 @@ import { recordHash } from '../../../shared/ledger/record-hash.ts';
 import type { SyncMode } from '../../../shared/parameters/schema.ts';
 import { DAY_MS } from '../../../shared/time.ts';
 import { START_MS } from '../fake-clock.ts';
+import { refusalOf } from '../ledger/refusals.ts';
 import { destinationOf, rowOf, textShape } from './destinations.ts';
 
 const GROUP = '8f2b5c1e-0000-4000-8000-000000000001';
@@ -38,6 +39,8 @@ const contextOf = (syncMode: SyncMode, more: Partial<DecideContext> = {}): Decid
   nowMs: START_MS,
   askAgainBeforeMs: START_MS - DAY_MS,
   retryRejections: false,
+  holds: NO_HOLDS,
+  resync: false,
   ...more,
 });
 
@@ -182,7 +185,7 @@ describe('a user that Braze did not know', () => {
 describe('a state that Braze refused', () => {
   const refusedBefore = (before: Row | undefined, refused: Row): Entry => ({
     ...(before ? entryOf(before) : { hash: HASH, primaryKey: 'ann' }),
-    refused: { digest: digestOf(refused.fingerprint), reason: 'no such address' },
+    refused: refusalOf({ digest: digestOf(refused.fingerprint) }),
   });
   const bad = row({ ...ANN, ltv: '13' });
 
@@ -196,6 +199,8 @@ describe('a state that Braze refused', () => {
       hash: HASH,
       rows: 1,
       problem: { field: '', reason: 'no such address' },
+      refusal: entry.refused,
+      note: undefined,
     });
     expect(sent(decided(bad, entry, 'sync', { retryRejections: true }))).toMatchObject({ attributes: { ltv: '13' } });
     expect(sent(decided(row({ ...ANN, ltv: '14' }), entry))).toMatchObject({ attributes: { ltv: '14' } });
@@ -250,10 +255,9 @@ describe('an entry without a row', () => {
   test.each(['sync', 'additive', 'enrich'] as const)('is forgotten in %s when Braze never had it', (syncMode) => {
     const never: Entry[] = [
       { hash: HASH, primaryKey: 'ann', absentAt: START_MS },
-      { hash: HASH, primaryKey: 'ann', refused: { digest: 'x', reason: 'y' } },
+      { hash: HASH, primaryKey: 'ann', refused: refusalOf() },
     ];
-    for (const entry of never)
-      expect(removal(entry, syncMode)).toEqual({ kind: 'forgotten', hash: HASH, primaryKey: 'ann' });
+    for (const entry of never) expect(removal(entry, syncMode)).toEqual({ kind: 'forgotten', hash: HASH });
   });
 
   test('that names a field of no dictionary is an error, not a guess', () => {
