@@ -219,6 +219,7 @@ export function judge({ now, specOf, tables }: JudgeOptions): Judge {
           if (md5(user) !== hash) violation('the ledger is keyed by record hash', `${user}: ${hash}`);
           users.set(hash, user);
           known.committed(invocation, user);
+          if (!after) known.forgotten(user);
         }
         return;
       }

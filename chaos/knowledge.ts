@@ -24,6 +24,8 @@ export type Knowledge = {
   readonly answered: (request: BrazeRequest, answer: Answer) => void;
   /** The ledger was told of a user by an invocation. */
   readonly committed: (invocation: Invocation, user: string) => void;
+  /** The ledger has nothing of a user any more, a refusal included. */
+  readonly forgotten: (user: string) => void;
   readonly ended: (invocation: Invocation, outcome: Outcome) => void;
   /** The value that Braze was last told for certain; undefined when it never was or that is not certain. */
   readonly told: (user: string, name: string) => { readonly value: Value } | 'uncertain' | undefined;
@@ -153,6 +155,10 @@ export function knowledge(violation: (invariant: string, text: string) => void):
       const mine = commits.get(invocation);
       if (mine) mine.add(user);
       else commits.set(invocation, new Set([user]));
+    },
+    forgotten: (name) => {
+      const user = users.get(name);
+      if (user) user.refused = undefined;
     },
     ended: (invocation, outcome) => {
       if (!isWell(outcome)) doubt(invocation);
