@@ -119,6 +119,10 @@ export function braze({ seed, timeline, faults, lambda, watcher, settleMs, answe
     profiles.set(change.user, known);
   };
 
+  /** Users of whom an attempt got no clear answer, and none since. */
+  const doubtful = new Set<string>();
+  const isClear = (request: BrazeRequest): boolean => !request.changes.some(({ user }) => doubtful.has(user));
+
   const over = (request: BrazeRequest): void => {
     request.pending = false;
     for (const { user } of request.changes) pending.get(user)?.delete(request);
@@ -136,7 +140,9 @@ export function braze({ seed, timeline, faults, lambda, watcher, settleMs, answe
     if (key === undefined || !keys.includes(key)) return nothing(json(401, { message: `Invalid API key: ${key}` }));
     if (request.path === '/users/export/ids') {
       const users = request.asks.filter((user) => profiles.has(user)).map((external_id) => ({ external_id }));
-      return nothing(json(201, { message: 'success', users, invalid_user_ids: request.asks.filter((user) => !profiles.has(user)) }));
+      return nothing(
+        json(201, { message: 'success', users, invalid_user_ids: request.asks.filter((user) => !profiles.has(user)) }),
+      );
     }
     if (request.path === '/users/delete')
       return {
@@ -144,8 +150,9 @@ export function braze({ seed, timeline, faults, lambda, watcher, settleMs, answe
         answer: { kind: 'received', refused: new Set() },
         effects: request.changes,
       };
-    if (fault === 'error without an index' || fault === 'errors are texts') {
-      const errors = fault === 'errors are texts' ? ['something is wrong'] : [{ type: 'BAD', input_array: 'attributes' }];
+    if (isVague(fault)) {
+      const errors =
+        fault === 'errors are texts' ? ['something is wrong'] : [{ type: 'BAD', input_array: 'attributes' }];
       // A request that is not understood as a whole: the halves will tell. Alone, the object counts as refused.
       const accepted = request.changes.filter((change) => refusal(change) === undefined);
       if (request.changes.length > 1)
@@ -160,12 +167,19 @@ export function braze({ seed, timeline, faults, lambda, watcher, settleMs, answe
     const effects = request.changes.filter(({ user }) => !refused.has(user));
     if (effects.length === 0)
       return {
-        reply: json(400, { message: "Valid data must be provided in the 'attributes', 'events', or 'purchases' fields.", errors }),
+        reply: json(400, {
+          message: "Valid data must be provided in the 'attributes', 'events', or 'purchases' fields.",
+          errors,
+        }),
         answer: { kind: 'received', refused },
         effects,
       };
     return {
-      reply: json(201, { message: 'success', attributes_processed: effects.length, ...(errors.length > 0 ? { errors } : {}) }),
+      reply: json(201, {
+        message: 'success',
+        attributes_processed: effects.length,
+        ...(errors.length > 0 ? { errors } : {}),
+      }),
       answer: { kind: 'received', refused },
       effects,
     };
@@ -186,13 +200,25 @@ export function braze({ seed, timeline, faults, lambda, watcher, settleMs, answe
   };
 
   /** What a fault makes of a request: its reply (undefined: none comes), and whether it has an effect. */
-  const strike = (fault: FaultKind | undefined, handled: Handled): { reply: Reply | undefined; code?: string; applied: boolean; answer: Answer; afterMs?: number; breaks?: boolean } => {
+  const strike = (
+    fault: FaultKind | undefined,
+    handled: Handled,
+  ): {
+    reply: Reply | undefined;
+    code?: string;
+    applied: boolean;
+    answer: Answer;
+    afterMs?: number;
+    breaks?: boolean;
+  } => {
     const unknown: Answer = { kind: 'unknown' };
     const not: Answer = { kind: 'not_applied' };
     const serverError = (): Reply => {
       const status = random.pick([500, 502, 503, 504]);
       const headers: Record<string, string> = random.chance(0.3) ? { 'retry-after': '2' } : {};
-      return random.chance(0.5) ? json(status, { message: 'oops' }, headers) : { status, headers: { 'content-type': 'text/html', ...headers }, body: '<html>Bad Gateway</html>' };
+      return random.chance(0.5)
+        ? json(status, { message: 'oops' }, headers)
+        : { status, headers: { 'content-type': 'text/html', ...headers }, body: '<html>Bad Gateway</html>' };
     };
     const plain = { reply: handled.reply, applied: true, answer: handled.answer };
     const taken = handled.reply.status < 300;
@@ -212,25 +238,54 @@ export function braze({ seed, timeline, faults, lambda, watcher, settleMs, answe
       case 'connection lost, applied':
         return { reply: undefined, code: 'UND_ERR_SOCKET', applied: true, answer: unknown };
       case 'no answer in time, not applied':
-        return { reply: undefined, code: 'UND_ERR_HEADERS_TIMEOUT', applied: false, answer: unknown, afterMs: ANSWER_TIMEOUT_MS };
+        return {
+          reply: undefined,
+          code: 'UND_ERR_HEADERS_TIMEOUT',
+          applied: false,
+          answer: unknown,
+          afterMs: ANSWER_TIMEOUT_MS,
+        };
       case 'no answer in time, applied':
-        return { reply: undefined, code: 'UND_ERR_HEADERS_TIMEOUT', applied: true, answer: unknown, afterMs: ANSWER_TIMEOUT_MS };
+        return {
+          reply: undefined,
+          code: 'UND_ERR_HEADERS_TIMEOUT',
+          applied: true,
+          answer: unknown,
+          afterMs: ANSWER_TIMEOUT_MS,
+        };
       case 'body is cut':
         if (!taken) return plain;
         return { reply: { ...handled.reply, body: handled.reply.body.slice(0, -3) }, applied: true, answer: unknown };
       case 'body is no json':
         if (!taken) return plain;
-        return { reply: { ...handled.reply, body: random.pick(['', '<html></html>', 'null', '[]', '"success"']) }, applied: true, answer: unknown };
+        return {
+          reply: { ...handled.reply, body: random.pick(['', '<html></html>', 'null', '[]', '"success"']) },
+          applied: true,
+          answer: unknown,
+        };
       case 'message is unknown':
         if (!taken) return plain;
         return { reply: json(handled.reply.status, { message: 'partial' }), applied: true, answer: unknown };
       case 'message is queued':
         if (!taken) return plain;
-        return { ...plain, reply: { ...handled.reply, status: 202, body: handled.reply.body.replace('"success"', '"queued"') } };
+        return {
+          ...plain,
+          reply: { ...handled.reply, status: 202, body: handled.reply.body.replace('"success"', '"queued"') },
+        };
       case 'body breaks off':
         return { ...plain, breaks: true, answer: unknown };
       case 'no request is left':
-        return { ...plain, reply: { ...handled.reply, headers: { ...handled.reply.headers, 'X-RateLimit-Remaining': '0', 'X-RateLimit-Reset': String(random.int(1, 8)) } } };
+        return {
+          ...plain,
+          reply: {
+            ...handled.reply,
+            headers: {
+              ...handled.reply.headers,
+              'X-RateLimit-Remaining': '0',
+              'X-RateLimit-Reset': String(random.int(1, 8)),
+            },
+          },
+        };
       case 'braze is slow':
         return { ...plain, afterMs: random.int(1_000, 29_000) };
       default:
@@ -249,13 +304,17 @@ export function braze({ seed, timeline, faults, lambda, watcher, settleMs, answe
 
   const check = (request: BrazeRequest): void => {
     const users = request.changes.map(({ user }) => user);
-    if (new Set(users).size < users.length) watcher.violation('one object a user', `${request.path} names a user twice`);
+    if (new Set(users).size < users.length)
+      watcher.violation('one object a user', `${request.path} names a user twice`);
     for (const change of request.changes) {
       for (const other of pending.get(change.user) ?? []) {
         const before = other.changes.find(({ user }) => user === change.user);
         const [a, b] = [label(other.invocation), label(request.invocation)];
         if (before && before.text !== change.text && !isPartOf(change, before))
-          watcher.violation('one request in flight', `${change.user} is changed by ${b} while Braze may still process another request of ${a}`);
+          watcher.violation(
+            'one request in flight',
+            `${change.user} is changed by ${b} while Braze may still process another request of ${a}`,
+          );
         else if (other.invocation !== request.invocation && other.invocation.alive)
           watcher.violation('one request in flight', `${a} and ${b} send ${change.user} at once`);
       }
@@ -267,12 +326,24 @@ export function braze({ seed, timeline, faults, lambda, watcher, settleMs, answe
     if (!invocation?.alive) return new Promise(() => undefined);
     const { path, body, headers } = optionsOf(options);
     const { changes, asks } = changesOf(path, body);
-    const request: BrazeRequest = { id: requests.length + 1, at: timeline.now(), path, invocation, changes, asks, pending: true };
+    const request: BrazeRequest = {
+      id: requests.length + 1,
+      at: timeline.now(),
+      path,
+      invocation,
+      changes,
+      asks,
+      pending: true,
+    };
     const say = (text: string): void => watcher.trace(() => `  ${label(invocation)} braze ${request.id} ${text}`);
     say(`${path} ${body}`);
-    const fault = faults.draw(changes.length > 0 ? 'change' : 'lookup');
-    const whole = path === '/users/track' ? refuseWhole(fault ? undefined : faults.draw('whole')) : undefined;
-    if (fault) say(`!! ${fault}`);
+    const clear = isClear(request);
+    const drawn = faults.draw(changes.length > 0 ? 'change' : 'lookup');
+    // An object that is refused alone, after an attempt that may have been applied, is a case of its own.
+    const fault = isVague(drawn) && changes.length === 1 && !clear ? undefined : drawn;
+    const wholly = path === '/users/track' && fault === undefined && clear ? faults.draw('whole') : undefined;
+    const whole = refuseWhole(wholly);
+    if (fault ?? wholly) say(`!! ${fault ?? wholly}`);
     if (fault === 'invocation dies before a call') {
       lambda.kill(invocation, fault);
       return new Promise(() => undefined);
@@ -280,7 +351,9 @@ export function braze({ seed, timeline, faults, lambda, watcher, settleMs, answe
     requests.push(request);
     check(request);
     watcher.sent(request);
+    const wereDoubtful = new Set(changes.map(({ user }) => user).filter((user) => doubtful.has(user)));
     for (const { user } of changes) {
+      doubtful.add(user);
       const others = pending.get(user);
       if (others) others.add(request);
       else pending.set(user, new Set([request]));
@@ -294,7 +367,9 @@ export function braze({ seed, timeline, faults, lambda, watcher, settleMs, answe
         const answersAfter = struck.afterMs ?? random.int(1, Math.ceil((2 * answerMs) / 3));
         const effects = struck.applied ? handled.effects : [];
         // The client may give up before Braze has processed what it took; it never takes longer than settleMs after that.
-        const appliesAfter = Math.floor(answersAfter * random.next()) + (random.chance(0.6) ? random.int(0, 100) : random.int(0, settleMs));
+        const appliesAfter =
+          Math.floor(answersAfter * random.next()) +
+          (random.chance(0.6) ? random.int(0, 100) : random.int(0, settleMs));
         timeline.after(Math.min(appliesAfter, answersAfter + settleMs), () => {
           effects.forEach(apply);
           if (effects.length > 0) say(`is processed for ${effects.map(({ user }) => user).join(' ')}`);
@@ -307,6 +382,9 @@ export function braze({ seed, timeline, faults, lambda, watcher, settleMs, answe
         timeline.after(answersAfter, () => {
           if (!invocation.alive) return;
           watcher.answered(request, struck.answer);
+          if (struck.answer.kind !== 'unknown')
+            for (const { user } of changes)
+              if (struck.answer.kind === 'received' || !wereDoubtful.has(user)) doubtful.delete(user);
           const { reply } = struck;
           if (!reply) {
             say(`= ${struck.code}`);
@@ -314,7 +392,11 @@ export function braze({ seed, timeline, faults, lambda, watcher, settleMs, answe
             return;
           }
           say(`= ${reply.status} ${reply.body} ${JSON.stringify(reply.headers)}`);
-          resolve({ statusCode: reply.status, headers: reply.headers, body: chunks(reply.body, struck.breaks === true) });
+          resolve({
+            statusCode: reply.status,
+            headers: reply.headers,
+            body: chunks(reply.body, struck.breaks === true),
+          });
         });
       });
     });
@@ -333,6 +415,10 @@ export function braze({ seed, timeline, faults, lambda, watcher, settleMs, answe
     pending: () => [...pending.values()].reduce((sum, set) => sum + set.size, 0),
   };
 }
+
+/** Errors that name no object of the request. */
+const isVague = (fault: FaultKind | undefined): boolean =>
+  fault === 'error without an index' || fault === 'errors are texts';
 
 /** True when `change` says nothing but what `other` says too: the repetition of a request, or of a part of it. */
 const isPartOf = (change: Change, other: Change): boolean =>
@@ -358,7 +444,13 @@ function changesOf(path: string, body: string): { changes: Change[]; asks: strin
   const parsed = JSON.parse(body) as Readonly<Record<string, unknown>>;
   if (path === '/users/export/ids') return { changes: [], asks: idsIn(parsed.external_ids) };
   if (path === '/users/delete') {
-    const changes = idsIn(parsed.external_ids).map((user) => ({ user, values: new Map(), deletes: true, existingOnly: false, text: 'delete' }));
+    const changes = idsIn(parsed.external_ids).map((user) => ({
+      user,
+      values: new Map(),
+      deletes: true,
+      existingOnly: false,
+      text: 'delete',
+    }));
     return { changes, asks: [] };
   }
   if (path !== '/users/track') throw new Error(`Braze has no ${path}`);
@@ -369,12 +461,15 @@ function changesOf(path: string, body: string): { changes: Change[]; asks: strin
 }
 
 function changeOf(object: unknown): Change {
-  const { external_id, _update_existing_only, subscription_groups, ...attributes } = object as Readonly<Record<string, unknown>>;
+  const { external_id, _update_existing_only, subscription_groups, ...attributes } = object as Readonly<
+    Record<string, unknown>
+  >;
   if (typeof external_id !== 'string' || external_id === '') throw new Error('an object without external_id');
   const values = new Map<string, Value>(Object.entries(attributes).map(([name, value]) => [`a:${name}`, value]));
   for (const group of Array.isArray(subscription_groups) ? subscription_groups : []) {
     const { subscription_group_id, subscription_state } = group as Readonly<Record<string, unknown>>;
-    if (subscription_state !== 'subscribed' && subscription_state !== 'unsubscribed') throw new Error('a subscription state');
+    if (subscription_state !== 'subscribed' && subscription_state !== 'unsubscribed')
+      throw new Error('a subscription state');
     values.set(`g:${subscription_group_id}`, subscription_state);
   }
   return {

@@ -3,11 +3,11 @@
  * and that number alone, so that a single fault can be left out and the rest stays.
  */
 import { hashOf, randomOf } from './random.ts';
-import { FAULTS, FAULT_MIX } from './streams.ts';
+import { FAULT_MIX, FAULTS } from './streams.ts';
 
 /** Places where faults happen, with the kinds that can and how likely each is, in a thousand calls. */
 const SITES = {
-  read: { 'dynamodb throttles': 3, 'invocation dies before a call': 1, 'a call is slow': 1 },
+  read: { 'dynamodb throttles': 1, 'invocation dies before a call': 0.6, 'a call is slow': 0.4 },
   write: {
     'dynamodb throttles': 6,
     'dynamodb loses an answer': 8,
@@ -55,38 +55,38 @@ const SITES = {
   },
   secret: { 'secrets manager throttles': 20, 'invocation dies before a call': 5 },
   change: {
-    'braze answers 429': 50,
-    'braze answers 5xx, not applied': 30,
-    'braze answers 5xx, applied': 30,
-    'connection refused': 15,
-    'connection lost, not applied': 15,
-    'connection lost, applied': 20,
-    'no answer in time, not applied': 8,
-    'no answer in time, applied': 10,
-    'body is cut': 20,
-    'body is no json': 12,
-    'message is unknown': 12,
-    'message is queued': 12,
-    'body breaks off': 10,
-    'error without an index': 15,
-    'errors are texts': 15,
-    'braze answers 408': 8,
-    'no request is left': 20,
-    'braze is slow': 20,
-    'invocation dies before a call': 20,
-    'invocation dies after a call': 40,
+    'braze answers 429': 100,
+    'braze answers 5xx, not applied': 60,
+    'braze answers 5xx, applied': 60,
+    'connection refused': 30,
+    'connection lost, not applied': 30,
+    'connection lost, applied': 40,
+    'no answer in time, not applied': 16,
+    'no answer in time, applied': 20,
+    'body is cut': 40,
+    'body is no json': 24,
+    'message is unknown': 24,
+    'message is queued': 24,
+    'body breaks off': 20,
+    'error without an index': 30,
+    'errors are texts': 30,
+    'braze answers 408': 16,
+    'no request is left': 40,
+    'braze is slow': 40,
+    'invocation dies before a call': 40,
+    'invocation dies after a call': 80,
   },
   lookup: {
-    'braze answers 429': 40,
-    'braze answers 5xx, not applied': 30,
-    'connection lost, not applied': 20,
-    'body is cut': 15,
-    'no answer in time, not applied': 6,
-    'invocation dies before a call': 10,
-    'invocation dies after a call': 10,
+    'braze answers 429': 80,
+    'braze answers 5xx, not applied': 60,
+    'connection lost, not applied': 40,
+    'body is cut': 30,
+    'no answer in time, not applied': 12,
+    'invocation dies before a call': 20,
+    'invocation dies after a call': 20,
   },
   /** Refusals of a whole request that say nothing about its objects. */
-  whole: { 'request too large (413)': 10, 'bad request without an index': 15, 'input too long': 8 },
+  whole: { 'request too large (413)': 20, 'bad request without an index': 30, 'input too long': 16 },
   start: { 'start is delivered twice': 80 },
 } as const satisfies Record<string, Readonly<Record<string, number>>>;
 

@@ -8,11 +8,22 @@ import type { AppSpec, DestinationSpec, FieldSpec, GroupSpec } from './specs.ts'
 import { HISTORY } from './streams.ts';
 
 export type Step = { readonly waitMs: number } & (
-  | { readonly kind: 'rows'; readonly destination: string; readonly key: string; readonly rows: readonly WarehouseRow[] }
+  | {
+      readonly kind: 'rows';
+      readonly destination: string;
+      readonly key: string;
+      readonly rows: readonly WarehouseRow[];
+    }
   | { readonly kind: 'empty'; readonly destination: string }
   | { readonly kind: 'deploy'; readonly destination: string; readonly spec: DestinationSpec; readonly what: string }
   | { readonly kind: 'column'; readonly destination: string; readonly name: string; readonly typeName: string }
-  | { readonly kind: 'start'; readonly destination: string; readonly approve: boolean; readonly retry: boolean; readonly twice: boolean }
+  | {
+      readonly kind: 'start';
+      readonly destination: string;
+      readonly approve: boolean;
+      readonly retry: boolean;
+      readonly twice: boolean;
+    }
   | { readonly kind: 'own user'; readonly user: string }
   | { readonly kind: 'consent'; readonly user: string; readonly group: string; readonly state: string }
   | { readonly kind: 'rotate key'; readonly graceMs: number }
@@ -143,7 +154,19 @@ function newSpec(random: Random): DestinationSpec {
 
 /** Returns a specification that differs from another in one thing, and what that is. */
 function changedSpec(random: Random, spec: DestinationSpec): { spec: DestinationSpec; what: string } {
-  const what = random.pick(['field', 'field', 'fields', 'group', 'rule', 'rule', 'sync mode', 'audience', 'invalid values', 'guard', 'shards']);
+  const what = random.pick([
+    'field',
+    'field',
+    'fields',
+    'group',
+    'rule',
+    'rule',
+    'sync mode',
+    'audience',
+    'invalid values',
+    'guard',
+    'shards',
+  ]);
   switch (what) {
     case 'field': {
       const field = random.pick(FIELDS);
@@ -219,7 +242,8 @@ export function historyOf(seed: number): History {
   }
   for (const name of names)
     for (const user of keysOf.get(name) ?? [])
-      if (random.chance(current.get(name)?.syncMode === 'enrich' ? 0.6 : 0.1)) steps.push({ kind: 'own user', user, waitMs: 0 });
+      if (random.chance(current.get(name)?.syncMode === 'enrich' ? 0.6 : 0.1))
+        steps.push({ kind: 'own user', user, waitMs: 0 });
 
   const rounds = random.int(1, 7);
   for (let round = 0; round < rounds; round++) {
@@ -245,10 +269,13 @@ export function historyOf(seed: number): History {
       const kind = random.next();
       if (kind < 0.45) {
         const [row] = before;
-        setRows(destination, key, [row && before.length === 1 ? changedRow(random, row, badness) : rowOf(random, key, badness)]);
+        setRows(destination, key, [
+          row && before.length === 1 ? changedRow(random, row, badness) : rowOf(random, key, badness),
+        ]);
       } else if (kind < 0.57) setRows(destination, key, []);
       else if (kind < 0.6) setRows(destination, key, [rowOf(random, key, badness), rowOf(random, key, badness)]);
-      else if (kind < 0.62) setRows(destination, `null-${destination}`, random.chance(0.5) ? [rowOf(random, null, 0)] : []);
+      else if (kind < 0.62)
+        setRows(destination, `null-${destination}`, random.chance(0.5) ? [rowOf(random, null, 0)] : []);
       else if (kind < 0.64) {
         // A broken query, or a truncated table; the rows may come back.
         const all = [...(rows.get(destination) ?? [])];

@@ -37,7 +37,12 @@ export type Judge = {
   readonly knowledge: Knowledge;
   readonly runs: ReadonlyMap<string, RunInfo>;
   readonly sent: (request: BrazeRequest) => void;
-  readonly submitted: (name: string, model: ModelState, rows: readonly WarehouseRow[], audience: string | undefined) => void;
+  readonly submitted: (
+    name: string,
+    model: ModelState,
+    rows: readonly WarehouseRow[],
+    audience: string | undefined,
+  ) => void;
   readonly wrote: (invocation: Invocation, table: string, before: Item | undefined, after: Item | undefined) => void;
   readonly violation: (invariant: string, text: string) => void;
   readonly violations: readonly Violation[];
@@ -117,7 +122,10 @@ export function judge({ now, specOf, tables }: JudgeOptions): Judge {
     if (wanted.omitted.has(bare) && name.startsWith('a:'))
       violation('an omitted field stays behind', `${user}: ${bare} = ${JSON.stringify(value)}`);
     else if (value !== expected)
-      violation('values are those of the row', `${user}: ${name} = ${JSON.stringify(value)}, not ${JSON.stringify(expected)}`);
+      violation(
+        'values are those of the row',
+        `${user}: ${name} = ${JSON.stringify(value)}, not ${JSON.stringify(expected)}`,
+      );
     if (bare === NEVER_UNSET && value === null) violation('a consent is never unset', user);
     if (name.startsWith('g:') && value === 'subscribed' && !spec.groups.some(({ id }) => id === bare))
       violation('values are those of the row', `${user} joins ${bare}`);
@@ -175,7 +183,8 @@ export function judge({ now, specOf, tables }: JudgeOptions): Judge {
     const held = parts.filter(({ sk }) => String(sk).startsWith('held#'));
     const idle = item.released === true ? idleLeavers(held, shards) : 0;
     const sent = found('added') + found('changed') + (item.released === true ? found('removed') : 0) - idle;
-    const told = answered('accepted') + answered('rejected') + answered('absent') + answered('deleted') + answered('undelivered');
+    const told =
+      answered('accepted') + answered('rejected') + answered('absent') + answered('deleted') + answered('undelivered');
     if (sent !== told) violation('totals add up', `${run}: ${sent} sent, ${told} accounted for`);
     const status = statusOf(totals, item.released === true);
     if (status !== info.status) violation('the status tells', `${run} ended as ${info.status}, not as ${status}`);

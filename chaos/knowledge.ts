@@ -78,7 +78,10 @@ export function knowledge(violation: (invariant: string, text: string) => void):
     for (const { k, a = [], s = [], f } of body.records ?? []) {
       const user = userOf(k);
       user.refused = undefined;
-      const names = [...a.map(([name]) => `a:${name}`), ...s.map((group) => `g:${typeof group === 'string' ? group : group[0]}`)];
+      const names = [
+        ...a.map(([name]) => `a:${name}`),
+        ...s.map((group) => `g:${typeof group === 'string' ? group : group[0]}`),
+      ];
       if (body.kind === 'remove' && f === undefined) names.push(...user.values.keys());
       for (const name of names) {
         const known = user.values.get(name);
@@ -115,7 +118,8 @@ export function knowledge(violation: (invariant: string, text: string) => void):
       else if (fate.last === 'refused') {
         revert(fate);
         if (isCommitted) userOf(user).refused = fate.change.text;
-      } else if (fate.last === 'accepted' || fate.last === 'unknown' || fate.last === 'pending' || fate.maybe) lost = true;
+      } else if (fate.last === 'accepted' || fate.last === 'unknown' || fate.last === 'pending' || fate.maybe)
+        lost = true;
       else revert(fate);
     }
     if (lost) doubt(invocation);
@@ -139,7 +143,8 @@ export function knowledge(violation: (invariant: string, text: string) => void):
         const names = change.deletes ? [...user.values.keys()] : [...change.values.keys()];
         const before = new Map(names.map((name) => [name, copyOf(user.values.get(name))]));
         mine.set(change.user, { last: 'pending', maybe: false, change, before });
-        for (const name of names) user.values.set(name, { value: user.values.get(name)?.value ?? null, uncertain: true });
+        for (const name of names)
+          user.values.set(name, { value: user.values.get(name)?.value ?? null, uncertain: true });
       }
     },
     answered: (request, answer) => {

@@ -70,12 +70,27 @@ const MAX_CALL_BYTES = 1_048_576;
 const MINUTE_MS = 60_000;
 
 /** Returns the service with its queues, all empty. */
-export function queues({ seed, timeline, faults, lambda, queues: settings, trace, fair = true }: QueuesOptions): Queues {
+export function queues({
+  seed,
+  timeline,
+  faults,
+  lambda,
+  queues: settings,
+  trace,
+  fair = true,
+}: QueuesOptions): Queues {
   const random = randomOf(seed, DELIVERY);
   const byUrl = new Map<string, Queue>(
     settings.map((setting) => [
       setting.url,
-      { ...setting, messages: new Map(), deadLetters: [], working: 0, workingByGroup: new Map(), wakeAt: Number.POSITIVE_INFINITY },
+      {
+        ...setting,
+        messages: new Map(),
+        deadLetters: [],
+        working: 0,
+        workingByGroup: new Map(),
+        wakeAt: Number.POSITIVE_INFINITY,
+      },
     ]),
   );
   let ids = 0;
@@ -249,9 +264,19 @@ export function queues({ seed, timeline, faults, lambda, queues: settings, trace
     send: (environment, command, input) => {
       const given = input as Readonly<Record<string, unknown>>;
       if (command === 'SendMessageBatchCommand')
-        return lambda.call(environment, 'send', () => `sends ${JSON.stringify(given.Entries)}`, (fault) => sendBatch(given, fault));
+        return lambda.call(
+          environment,
+          'send',
+          () => `sends ${JSON.stringify(given.Entries)}`,
+          (fault) => sendBatch(given, fault),
+        );
       if (command === 'ChangeMessageVisibilityCommand')
-        return lambda.call(environment, 'visibility', () => `visible in ${given.VisibilityTimeout} s`, (fault) => changeVisibility(given, fault));
+        return lambda.call(
+          environment,
+          'visibility',
+          () => `visible in ${given.VisibilityTimeout} s`,
+          (fault) => changeVisibility(given, fault),
+        );
       throw new Error(`SQS: ${command} is not imitated`);
     },
     purge: (url) => {

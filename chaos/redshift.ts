@@ -36,7 +36,12 @@ type Statement = {
 };
 
 /** Told of each statement that was submitted: its name, and the rows that it yields. */
-export type Submitted = (name: string, model: ModelState, rows: readonly WarehouseRow[], audience: string | undefined) => void;
+export type Submitted = (
+  name: string,
+  model: ModelState,
+  rows: readonly WarehouseRow[],
+  audience: string | undefined,
+) => void;
 
 export type Redshift = {
   readonly send: (environment: ExecutionEnvironment, command: string, input: unknown) => Promise<unknown>;
@@ -93,12 +98,20 @@ export function redshift({ seed, timeline, lambda, modelOf, submitted, pageRows 
     if (destination === undefined) throw new Error(`Redshift: the statement name '${name}' is not understood`);
     const model = modelOf(destination);
     const submittedAt = timeline.now();
-    const takesMs = fault === 'statement takes long' ? random.int(60_000, 4 * 3_600_000) : random.int(50, 4_000);
+    const takesMs =
+      fault === 'statement takes long'
+        ? random.int(60_000, 4 * 3_600_000)
+        : random.int(0, random.chance(0.2) ? 4_000 : 60);
     const base = {
       id: `s${byId.size + 1}`,
       submittedAt,
       endsAt: submittedAt + takesMs,
-      end: fault === 'statement fails' ? ('FAILED' as const) : fault === 'statement is cancelled' ? ('ABORTED' as const) : ('FINISHED' as const),
+      end:
+        fault === 'statement fails'
+          ? ('FAILED' as const)
+          : fault === 'statement is cancelled'
+            ? ('ABORTED' as const)
+            : ('FINISHED' as const),
     };
     if (/LIMIT 0\s*$/.test(sql)) {
       submitted(name, model, [], undefined);
@@ -107,12 +120,17 @@ export function redshift({ seed, timeline, lambda, modelOf, submitted, pageRows 
     const query = queryOf(sql);
     const rows = rowsOf(query, model);
     submitted(name, model, rows, query.audience);
-    return { ...base, columns: [{ name: 'w2b_record_hash', typeName: 'varchar' }], records: rows.map((row) => recordOf(row, query)) };
+    return {
+      ...base,
+      columns: [{ name: 'w2b_record_hash', typeName: 'varchar' }],
+      records: rows.map((row) => recordOf(row, query)),
+    };
   };
 
   const statementOf = (id: unknown): Statement => {
     const statement = byId.get(String(id));
-    if (!statement || timeline.now() - statement.submittedAt > RESULT_MS) throw awsError('ResourceNotFoundException', 400);
+    if (!statement || timeline.now() - statement.submittedAt > RESULT_MS)
+      throw awsError('ResourceNotFoundException', 400);
     return statement;
   };
 
@@ -120,8 +138,14 @@ export function redshift({ seed, timeline, lambda, modelOf, submitted, pageRows 
     if (fault === 'redshift throttles') throw awsError('ThrottlingException', 400);
     if (fault === 'redshift answers 500') throw awsError('InternalServerException', 500);
     const { id, endsAt, end, records, submittedAt } = statementOf(input.Id);
-    if (timeline.now() < endsAt) return { Id: id, Status: timeline.now() - submittedAt < 100 ? 'SUBMITTED' : 'STARTED' };
-    return { Id: id, Status: end, ResultRows: records.length, ...(end === 'FAILED' ? { Error: 'ERROR: out of memory' } : {}) };
+    if (timeline.now() < endsAt)
+      return { Id: id, Status: timeline.now() - submittedAt < 100 ? 'SUBMITTED' : 'STARTED' };
+    return {
+      Id: id,
+      Status: end,
+      ResultRows: records.length,
+      ...(end === 'FAILED' ? { Error: 'ERROR: out of memory' } : {}),
+    };
   };
 
   const result = (input: Readonly<Record<string, unknown>>, fault: FaultKind | undefined): unknown => {
@@ -129,9 +153,11 @@ export function redshift({ seed, timeline, lambda, modelOf, submitted, pageRows 
     if (fault === 'redshift answers 500') throw awsError('InternalServerException', 500);
     if (fault === 'result has expired') throw awsError('ResourceNotFoundException', 400);
     const statement = statementOf(input.Id);
-    if (timeline.now() < statement.endsAt || statement.end !== 'FINISHED') throw awsError('ResourceNotFoundException', 400);
+    if (timeline.now() < statement.endsAt || statement.end !== 'FINISHED')
+      throw awsError('ResourceNotFoundException', 400);
     const from = input.NextToken === undefined ? 0 : Number(String(input.NextToken).split('@')[1]);
-    if (input.NextToken !== undefined && !String(input.NextToken).startsWith(`${statement.id}@`)) throw awsError('ValidationException', 400);
+    if (input.NextToken !== undefined && !String(input.NextToken).startsWith(`${statement.id}@`))
+      throw awsError('ValidationException', 400);
     const to = from + pageRows;
     return {
       ColumnMetadata: statement.columns,
@@ -145,11 +171,26 @@ export function redshift({ seed, timeline, lambda, modelOf, submitted, pageRows 
     send: (environment, command, input) => {
       const given = input as Readonly<Record<string, unknown>>;
       if (command === 'ExecuteStatementCommand')
-        return lambda.call(environment, 'submit', () => `submits ${given.StatementName}`, (fault) => submit(given, fault));
+        return lambda.call(
+          environment,
+          'submit',
+          () => `submits ${given.StatementName}`,
+          (fault) => submit(given, fault),
+        );
       if (command === 'DescribeStatementCommand')
-        return lambda.call(environment, 'ask', () => `asks about ${given.Id}`, (fault) => describe(given, fault));
+        return lambda.call(
+          environment,
+          'ask',
+          () => `asks about ${given.Id}`,
+          (fault) => describe(given, fault),
+        );
       if (command === 'GetStatementResultCommand')
-        return lambda.call(environment, 'result', () => `reads ${given.Id} ${given.NextToken ?? ''}`, (fault) => result(given, fault));
+        return lambda.call(
+          environment,
+          'result',
+          () => `reads ${given.Id} ${given.NextToken ?? ''}`,
+          (fault) => result(given, fault),
+        );
       throw new Error(`Redshift: ${command} is not imitated`);
     },
   };
@@ -174,10 +215,12 @@ function queryOf(sql: string): Query {
     if (Number(index) !== position) throw new Error(`Redshift: the columns are out of order: ${sql}`);
     return name;
   });
-  const groups = [...select.matchAll(/CASE WHEN [\s\S]*?holds_(\w+)[\s\S]*? END AS w2b_g(\d+)/g)].map(([, name = '', index = ''], position) => {
-    if (Number(index) !== position) throw new Error(`Redshift: the groups are out of order: ${sql}`);
-    return name;
-  });
+  const groups = [...select.matchAll(/CASE WHEN [\s\S]*?holds_(\w+)[\s\S]*? END AS w2b_g(\d+)/g)].map(
+    ([, name = '', index = ''], position) => {
+      if (Number(index) !== position) throw new Error(`Redshift: the groups are out of order: ${sql}`);
+      return name;
+    },
+  );
   return {
     columns,
     groups,
@@ -190,7 +233,10 @@ function queryOf(sql: string): Query {
 function rowsOf({ from, to, audience }: Query, model: ModelState): WarehouseRow[] {
   const hashed = model.rows.map((row) => ({ row, hash: row.key === null ? '' : md5(row.key) }));
   return hashed
-    .filter(({ hash, row }) => hash >= from && (to === undefined || hash < to) && (audience === undefined || row.holds.has(audience)))
+    .filter(
+      ({ hash, row }) =>
+        hash >= from && (to === undefined || hash < to) && (audience === undefined || row.holds.has(audience)),
+    )
     .sort((a, b) => (a.hash < b.hash ? -1 : a.hash > b.hash ? 1 : 0))
     .map(({ row }) => row);
 }

@@ -103,8 +103,6 @@ export async function simulate(seed: number, options: SimulateOptions = {}): Pro
 
   let starts = 0;
   let keys = 0;
-  /** What was started and neither ended nor gave up. */
-  let starting = 0;
   const start = (destination: string, flags: { approve: boolean; retry: boolean }, twice: boolean): void => {
     const event = {
       destination,
@@ -113,23 +111,17 @@ export async function simulate(seed: number, options: SimulateOptions = {}): Pro
       retryRejections: flags.retry,
     };
     const attempt = (attempts: number): void => {
-      starting++;
       account.lambda.invoke(START_RUN, event, (outcome: Outcome) => {
-        starting--;
         if (outcome.kind === 'returned' || attempts === 3) return;
         // Source: AWS Lambda Developer Guide, 'Error handling for asynchronous invocation'.
-        starting++;
         time.after(attempts * MINUTE_MS, () => {
-          starting--;
           attempt(attempts + 1);
         });
       });
     };
     attempt(1);
     if (twice || faults.draw('start')) {
-      starting++;
       time.after(1 + (starts % 5) * 700, () => {
-        starting--;
         attempt(1);
       });
     }
@@ -190,11 +182,16 @@ export async function simulate(seed: number, options: SimulateOptions = {}): Pro
   const failed = (): boolean => court.violations.length > 0;
   const openRuns = (destination?: string): RunInfo[] =>
     [...court.runs.values()].filter(
-      (run) => (run.status === 'running' || run.status === 'failing') && (destination === undefined || run.destination === destination),
+      (run) =>
+        (run.status === 'running' || run.status === 'failing') &&
+        (destination === undefined || run.destination === destination),
     );
 
   /** Runs a destination until it has ended. Returns the run, or undefined when it did not. */
-  const runOnce = async (destination: string, flags: { approve: boolean; retry: boolean }): Promise<RunInfo | undefined> => {
+  const runOnce = async (
+    destination: string,
+    flags: { approve: boolean; retry: boolean },
+  ): Promise<RunInfo | undefined> => {
     const before = new Set(court.runs.keys());
     start(destination, flags, false);
     const newRun = (): RunInfo | undefined =>
@@ -229,7 +226,8 @@ export async function simulate(seed: number, options: SimulateOptions = {}): Pro
       if (failed()) return;
       done = run !== undefined && (run.status === 'succeeded' || run.status === 'partial');
       await time.moveTo(time.now() + ASK_AGAIN_MS + 5 * MINUTE_MS, failed);
-      if (attempt === 3 && !done) court.violation('every run ends', `the last run of ${destination} is ${run?.status ?? 'not there'}`);
+      if (attempt === 3 && !done)
+        court.violation('every run ends', `the last run of ${destination} is ${run?.status ?? 'not there'}`);
     }
     // What was asked about while nobody was there is asked about again.
     await runOnce(destination, { approve: true, retry: false });
@@ -240,9 +238,17 @@ export async function simulate(seed: number, options: SimulateOptions = {}): Pro
     if (failed()) return;
     const last = await runOnce(destination, { approve: false, retry: false });
     if (failed() || !last) return;
-    const changes = braze.requests().filter(({ at, changes: sent, invocation }) => at >= Number(last.item.startedAt) && sent.length > 0 && isOf(invocation.body, destination));
+    const changes = braze
+      .requests()
+      .filter(
+        ({ at, changes: sent, invocation }) =>
+          at >= Number(last.item.startedAt) && sent.length > 0 && isOf(invocation.body, destination),
+      );
     if (changes.length > 0)
-      court.violation('a run without changes sends nothing', `${changes.length} requests, the first: ${changes[0]?.changes[0]?.text}`);
+      court.violation(
+        'a run without changes sends nothing',
+        `${changes.length} requests, the first: ${changes[0]?.changes[0]?.text}`,
+      );
     checkRejected(destination, last);
   };
 
@@ -256,15 +262,22 @@ export async function simulate(seed: number, options: SimulateOptions = {}): Pro
     for (const user of users) {
       const list = records.get(user);
       const profile = braze.profiles.get(user);
-      const wrong = (text: string): void => court.violation('Braze is what the warehouse says', `${user} (${spec.syncMode}): ${text}`);
-      if (profile && !profile.ours && profile.attributes.get('foreign') !== 'mine') wrong('a foreign attribute is gone');
+      const wrong = (text: string): void =>
+        court.violation('Braze is what the warehouse says', `${user} (${spec.syncMode}): ${text}`);
+      if (profile && !profile.ours && profile.attributes.get('foreign') !== 'mine')
+        wrong('a foreign attribute is gone');
       if (!list) checkGone(spec, user, profile, wrong);
       else if (list.length > 1) checkKept(user, profile, wrong);
       else checkPresent(spec, user, list[0], profile, columnTypes, wrong);
     }
   };
 
-  const checkGone = (spec: DestinationSpec, user: string, profile: Profile | undefined, wrong: (text: string) => void): void => {
+  const checkGone = (
+    spec: DestinationSpec,
+    user: string,
+    profile: Profile | undefined,
+    wrong: (text: string) => void,
+  ): void => {
     if (!profile) return;
     if (spec.syncMode === 'sync') {
       if (profile.ours) wrong('it left the warehouse and is still there');
@@ -296,7 +309,10 @@ export async function simulate(seed: number, options: SimulateOptions = {}): Pro
     wrong: (text: string) => void,
   ): void => {
     const wanted = row && wantedOf(spec, row, columnTypes);
-    if (!wanted || isRefused(user, wanted.values)) return checkKept(user, profile, wrong);
+    if (!wanted || isRefused(user, wanted.values)) {
+      checkKept(user, profile, wrong);
+      return;
+    }
     if (!profile) {
       if (spec.syncMode !== 'enrich') wrong('it is not there');
       return;
@@ -323,7 +339,8 @@ export async function simulate(seed: number, options: SimulateOptions = {}): Pro
 
   let refusing = true;
   const isRefused = (user: string, values: ReadonlyMap<string, unknown>): boolean =>
-    user.startsWith('refused') || (refusing && [...values.values()].some((value) => typeof value === 'string' && value.startsWith('refused')));
+    user.startsWith('refused') ||
+    (refusing && [...values.values()].some((value) => typeof value === 'string' && value.startsWith('refused')));
 
   /** Whatever is not sent is listed, in each run. */
   const checkRejected = (destination: string, run: RunInfo): void => {
@@ -370,10 +387,15 @@ export async function simulate(seed: number, options: SimulateOptions = {}): Pro
   };
 }
 
-const isOf = (body: string | undefined, destination: string): boolean => body?.includes(`"destination":"${destination}"`) === true;
+const isOf = (body: string | undefined, destination: string): boolean =>
+  body?.includes(`"destination":"${destination}"`) === true;
 
 /** Requests in any three seconds, and lookups in any minute, against the app's settings. */
-function checkRates(requests: readonly BrazeRequest[], { app }: History, violation: (invariant: string, text: string) => void): void {
+function checkRates(
+  requests: readonly BrazeRequest[],
+  { app }: History,
+  violation: (invariant: string, text: string) => void,
+): void {
   const busiest = (list: readonly BrazeRequest[], windowMs: number): number => {
     let [most, from] = [0, 0];
     list.forEach((request, index) => {
@@ -382,12 +404,19 @@ function checkRates(requests: readonly BrazeRequest[], { app }: History, violati
     });
     return most;
   };
-  const changes = busiest(requests.filter((request) => request.changes.length > 0), 3 * SECOND_MS);
+  const changes = busiest(
+    requests.filter((request) => request.changes.length > 0),
+    3 * SECOND_MS,
+  );
   const allowed = Math.max(1.1 * app.requestsPerSecond * 3, app.requestsPerSecond * 3 + app.concurrency);
   if (changes > allowed) violation('the rate is kept', `${changes} requests in 3 seconds, ${allowed} allowed`);
-  const lookups = busiest(requests.filter((request) => request.asks.length > 0), MINUTE_MS);
+  const lookups = busiest(
+    requests.filter((request) => request.asks.length > 0),
+    MINUTE_MS,
+  );
   const allowedLookups = app.lookupsPerMinute * 1.1 + app.concurrency;
-  if (lookups > allowedLookups) violation('the rate is kept', `${lookups} lookups in a minute, ${allowedLookups} allowed`);
+  if (lookups > allowedLookups)
+    violation('the rate is kept', `${lookups} lookups in a minute, ${allowedLookups} allowed`);
 }
 
 const stamp = (ms: number): string => `+${String(((ms - START_MS) / SECOND_MS).toFixed(3)).padStart(10)}`;
@@ -397,7 +426,9 @@ export function describeStep(step: Step): string {
   const wait = step.waitMs > 0 ? `, then ${Math.round(step.waitMs / SECOND_MS)} s` : '';
   switch (step.kind) {
     case 'rows': {
-      const said = step.rows.map(({ cells, holds }) => `${JSON.stringify(cells).slice(0, 200)} in ${[...holds].join(' ')}`);
+      const said = step.rows.map(
+        ({ cells, holds }) => `${JSON.stringify(cells).slice(0, 200)} in ${[...holds].join(' ')}`,
+      );
       return `rows of ${step.destination}: ${step.key} = ${said.join(' and ') || 'none'}${wait}`;
     }
     case 'empty':

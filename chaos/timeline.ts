@@ -69,12 +69,16 @@ export function timeline(startMs: number): Timeline {
       new Promise((resolve, reject) => {
         // A turn of the event loop ends only when no promise has anything left to do.
         const step = (): void => {
-          if (until?.()) return resolve(true);
+          if (until?.()) {
+            resolve(true);
+            return;
+          }
           while (heap[0] !== undefined && heap[0].run === undefined) take();
           const next = heap[0];
           if (next === undefined || next.at > target) {
             nowMs = Math.max(nowMs, target);
-            return resolve(false);
+            resolve(false);
+            return;
           }
           take();
           nowMs = next.at;
@@ -82,7 +86,8 @@ export function timeline(startMs: number): Timeline {
           try {
             next.run?.();
           } catch (error) {
-            return reject(error);
+            reject(error);
+            return;
           }
           setImmediate(step);
         };

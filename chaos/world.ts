@@ -24,7 +24,15 @@ import {
   VISIBILITY_TIMEOUTS,
   WRITE_TIMEOUT_MS,
 } from './figures.ts';
-import { awsError, type ExecutionEnvironment, type Invocation, type Lambda, label, lambda, type Outcome } from './lambda.ts';
+import {
+  awsError,
+  type ExecutionEnvironment,
+  type Invocation,
+  type Lambda,
+  label,
+  lambda,
+  type Outcome,
+} from './lambda.ts';
 import { type Queues, queues } from './queues.ts';
 import { hashOf } from './random.ts';
 import { type ModelState, redshift, type Submitted } from './redshift.ts';
@@ -93,7 +101,12 @@ export function world(options: WorldOptions): World {
     },
   );
 
-  const runStore = (invocation: Invocation | undefined, command: string, input: Item, fault: FaultKind | undefined): Output => {
+  const runStore = (
+    invocation: Invocation | undefined,
+    command: string,
+    input: Item,
+    fault: FaultKind | undefined,
+  ): Output => {
     writer = invocation;
     if (fault === 'dynamodb throttles') throw awsError('ProvisionedThroughputExceededException', 400);
     const partial = fault === 'dynamodb does a part' ? 1 + (hashOf(seed, 77, timeline.now()) % sizeOf(input)) : 0;
@@ -103,18 +116,28 @@ export function world(options: WorldOptions): World {
   };
 
   const db = (environment: ExecutionEnvironment): DynamoDBDocumentClient => {
-    const send = (command: { readonly constructor: { readonly name: string }; readonly input: Item }): Promise<Output> => {
+    const send = (command: {
+      readonly constructor: { readonly name: string };
+      readonly input: Item;
+    }): Promise<Output> => {
       const { name } = command.constructor;
       const { input } = command;
       const invocation = environment.current;
-      const what = (): string => `${name.replace('Command', '')} ${JSON.stringify(input, readable)}`;
       // A ledger has 256 partitions, most of them empty here: reading those takes no time.
       const instant = name === 'QueryCommand' && input.TableName === LEDGER_TABLE && isEmpty(store, input);
-      return service.call(environment, SITE_OF[name] ?? 'write', what, (fault) => runStore(invocation, name, input, fault), instant);
+      const what = (): string => `${name.replace('Command', '')} ${JSON.stringify(input, readable)}`;
+      return service.call(
+        environment,
+        SITE_OF[name] ?? 'write',
+        what,
+        (fault) => runStore(invocation, name, input, fault),
+        instant,
+      );
     };
     return { send } as unknown as DynamoDBDocumentClient;
   };
-  const sqs = (environment: ExecutionEnvironment): SQSClient => clientOf((name, input) => queue.send(environment, name, input)) as unknown as SQSClient;
+  const sqs = (environment: ExecutionEnvironment): SQSClient =>
+    clientOf((name, input) => queue.send(environment, name, input)) as unknown as SQSClient;
   const common = (environment: ExecutionEnvironment) => ({
     parameters,
     db: db(environment),
@@ -149,7 +172,9 @@ export function world(options: WorldOptions): World {
           MAX_RECEIVE_COUNT: String(MAX_RECEIVE_COUNT),
         });
         let epochs = 0;
-        const redshiftClient = clientOf((name, input) => warehouse.send(environment, name, input)) as unknown as RedshiftDataClient;
+        const redshiftClient = clientOf((name, input) =>
+          warehouse.send(environment, name, input),
+        ) as unknown as RedshiftDataClient;
         return handlerOf(
           extractShardFunction(env, {
             ...common(environment),
@@ -169,8 +194,12 @@ export function world(options: WorldOptions): World {
           MAX_RECEIVE_COUNT: String(MAX_RECEIVE_COUNT),
         });
         const secrets = clientOf((name) => readSecret(environment, name)) as unknown as SecretsManagerClient;
-        const dispatcher = { request: (request: unknown) => workspace.request(environment, request) } as unknown as Dispatcher;
-        return handlerOf(writeBatchFunction(env, { ...common(environment), sqs: sqs(environment), secrets, dispatcher }));
+        const dispatcher = {
+          request: (request: unknown) => workspace.request(environment, request),
+        } as unknown as Dispatcher;
+        return handlerOf(
+          writeBatchFunction(env, { ...common(environment), sqs: sqs(environment), secrets, dispatcher }),
+        );
       },
     },
   });

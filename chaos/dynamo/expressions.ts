@@ -209,7 +209,7 @@ export const validation = (message: string): Error =>
 
 type Resolver = ReturnType<typeof resolver>;
 
-function valueOf(operand: Operand, item: Item, resolve: Resolver): unknown {
+function operandValue(operand: Operand, item: Item, resolve: Resolver): unknown {
   switch (operand.kind) {
     case 'path':
       return item[resolve.path(operand.name)];
@@ -218,8 +218,8 @@ function valueOf(operand: Operand, item: Item, resolve: Resolver): unknown {
     case 'call': {
       const [first, second] = operand.args;
       if (!first) throw new UnknownExpression(operand.name);
-      const value = valueOf(first, item, resolve);
-      if (operand.name === 'if_not_exists' && second) return value ?? valueOf(second, item, resolve);
+      const value = operandValue(first, item, resolve);
+      if (operand.name === 'if_not_exists' && second) return value ?? operandValue(second, item, resolve);
       if (operand.name === 'size') return sizeOf(value);
       throw new UnknownExpression(operand.name);
     }
@@ -262,24 +262,28 @@ function holds(condition: Condition, item: Item, resolve: Resolver): boolean {
     case 'not':
       return !holds(condition.of, item, resolve);
     case 'compare':
-      return compare(condition.op, valueOf(condition.left, item, resolve), valueOf(condition.right, item, resolve));
+      return compare(
+        condition.op,
+        operandValue(condition.left, item, resolve),
+        operandValue(condition.right, item, resolve),
+      );
     case 'in': {
-      const left = valueOf(condition.left, item, resolve);
-      return condition.list.map((operand) => compare('=', left, valueOf(operand, item, resolve))).includes(true);
+      const left = operandValue(condition.left, item, resolve);
+      return condition.list.map((operand) => compare('=', left, operandValue(operand, item, resolve))).includes(true);
     }
     case 'between': {
-      const left = valueOf(condition.left, item, resolve);
-      const from = compare('>=', left, valueOf(condition.from, item, resolve));
-      return compare('<=', left, valueOf(condition.to, item, resolve)) && from;
+      const left = operandValue(condition.left, item, resolve);
+      const from = compare('>=', left, operandValue(condition.from, item, resolve));
+      return compare('<=', left, operandValue(condition.to, item, resolve)) && from;
     }
     case 'function': {
       const [first, second] = condition.args;
       if (!first) throw new UnknownExpression(condition.name);
-      const value = valueOf(first, item, resolve);
+      const value = operandValue(first, item, resolve);
       if (condition.name === 'attribute_exists') return value !== undefined;
       if (condition.name === 'attribute_not_exists') return value === undefined;
       if (!second) throw new UnknownExpression(condition.name);
-      const other = valueOf(second, item, resolve);
+      const other = operandValue(second, item, resolve);
       if (condition.name === 'begins_with')
         return typeof value === 'string' && typeof other === 'string' && value.startsWith(other);
       if (typeof value === 'string') return typeof other === 'string' && value.includes(other);
@@ -300,13 +304,13 @@ export function updated(text: string, item: Item, names: Names, values: Values):
   const resolve = resolver(names, values, text);
   const after: Record<string, unknown> = { ...item };
   for (const { path, first, op, second } of update.set) {
-    const value = valueOf(first, item, resolve);
+    const value = operandValue(first, item, resolve);
     if (op === undefined || second === undefined) {
       if (value === undefined) throw validation(`'${text}' sets an attribute to one that is not there`);
       after[resolve.path(path)] = value;
       continue;
     }
-    const other = valueOf(second, item, resolve);
+    const other = operandValue(second, item, resolve);
     if (typeof value !== 'number' || typeof other !== 'number') throw validation(`'${text}' adds what is no number`);
     after[resolve.path(path)] = op === '+' ? value + other : value - other;
   }
@@ -333,10 +337,15 @@ export function updated(text: string, item: Item, names: Names, values: Values):
   return after;
 }
 
+const used = new Map<string, ReadonlySet<string>>();
+
 /** @throws when a name or value is given that no expression uses, as DynamoDB does. */
 export function checkUsed(texts: readonly (string | undefined)[], names: Names, values: Values): void {
-  const used = new Set(texts.flatMap((text) => (text === undefined ? [] : tokensOf(text))));
-  for (const name of [...Object.keys(names ?? {}), ...Object.keys(values ?? {})]) {
-    if (!used.has(name)) throw validation(`${name} is given but not used in '${texts.join("', '")}'`);
+  if (names === undefined && values === undefined) return;
+  const wanted = cached(used, texts.join(' , '), (text) => new Set(tokensOf(text)));
+  for (const given of [names, values]) {
+    for (const name in given) {
+      if (!wanted.has(name)) throw validation(`${name} is given but not used in '${texts.join("', '")}'`);
+    }
   }
 }

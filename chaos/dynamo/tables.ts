@@ -117,7 +117,13 @@ export function tables(pageItems: () => number, watch: Watch = () => undefined):
     return item ? { Attributes: copiedItem(item) } : {};
   };
 
-  const WRITE = ['TableName', 'ConditionExpression', 'ExpressionAttributeNames', 'ExpressionAttributeValues', 'ReturnValues'];
+  const WRITE = [
+    'TableName',
+    'ConditionExpression',
+    'ExpressionAttributeNames',
+    'ExpressionAttributeValues',
+    'ReturnValues',
+  ];
 
   const operations: Readonly<Record<string, (input: Input, partial: number) => Output>> = {
     GetCommand: (input) => {
@@ -180,7 +186,10 @@ export function tables(pageItems: () => number, watch: Watch = () => undefined):
       const forward = input.ScanIndexForward !== false;
       const start = input.ExclusiveStartKey === undefined ? undefined : keyOf(input.ExclusiveStartKey);
       if (start && start.pk !== pk) throw validation('The provided starting key is outside query boundaries');
-      const limit = Math.min(typeof input.Limit === 'number' ? input.Limit : Number.POSITIVE_INFINITY, Math.max(1, pageItems()));
+      const limit = Math.min(
+        typeof input.Limit === 'number' ? input.Limit : Number.POSITIVE_INFINITY,
+        Math.max(1, pageItems()),
+      );
       const items: Item[] = [];
       const keys = forward ? partition.keys : [...partition.keys].reverse();
       let at = start && forward ? placeOf(keys, start.sk) : 0;
@@ -212,7 +221,10 @@ export function tables(pageItems: () => number, watch: Watch = () => undefined):
         if (keys.length === 0 || keys.length > 100) throw validation(`${keys.length} keys in one call`);
         refuseRepeated(keys.map((key) => keyOf(key)));
         const taken = keys.slice(0, keys.length - partial);
-        responses[table] = taken.flatMap((key) => read(table, keyOf(key)) ?? []).map(copiedItem);
+        responses[table] = taken.flatMap((key) => {
+          const item = read(table, keyOf(key));
+          return item ? [copiedItem(item)] : [];
+        });
         if (taken.length < keys.length) left[table] = { ...options, Keys: keys.slice(taken.length).map(copiedItem) };
       }
       return { Responses: responses, ...(Object.keys(left).length > 0 ? { UnprocessedKeys: left } : {}) };
@@ -224,7 +236,8 @@ export function tables(pageItems: () => number, watch: Watch = () => undefined):
         const requests = listed(request, 'a request');
         if (requests.length === 0 || requests.length > 25) throw validation(`${requests.length} writes in one call`);
         const writes = requests.map(({ PutRequest, DeleteRequest }) => {
-          if (PutRequest === undefined) return { key: keyOf(record(DeleteRequest, 'DeleteRequest').Key), item: undefined };
+          if (PutRequest === undefined)
+            return { key: keyOf(record(DeleteRequest, 'DeleteRequest').Key), item: undefined };
           const item = copiedItem(record(record(PutRequest, 'PutRequest').Item, 'Item'));
           return { key: { pk: text(item.pk, 'pk'), sk: text(item.sk, 'sk') }, item };
         });
