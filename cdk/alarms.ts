@@ -10,6 +10,7 @@ import { Key } from 'aws-cdk-lib/aws-kms';
 import { Topic } from 'aws-cdk-lib/aws-sns';
 import { EmailSubscription } from 'aws-cdk-lib/aws-sns-subscriptions';
 import { Construct } from 'constructs';
+import type { StackKey } from './stack-key.ts';
 
 /** The kinds of alarm, each with an article of this name in docs/runbook.md. */
 export const ARTICLES = [
@@ -51,6 +52,8 @@ export type AlarmsProps = {
   readonly environment: string;
   /** Who is told by mail; nobody unless given. */
   readonly email?: string | undefined;
+  /** The key of the parameter file; a key of the topic's own unless given. */
+  readonly key?: StackKey | undefined;
 };
 
 export class Alarms extends Construct {
@@ -58,28 +61,12 @@ export class Alarms extends Construct {
   readonly all: Alarm[] = [];
   private readonly prefix: string;
 
-  constructor(scope: Construct, id: string, { environment, email }: AlarmsProps) {
+  constructor(scope: Construct, id: string, { environment, email, key: given }: AlarmsProps) {
     super(scope, id);
     this.prefix = `w2b-${environment}`;
     const publisher = new ServicePrincipal('cloudwatch.amazonaws.com');
     const { account } = Stack.of(this);
-    // CloudWatch may not use the key that AWS manages for SNS (alias/aws/sns), and nobody can allow it to: the alarms
-    // would stay silent. Source: AWS re:Post, 'How do I configure a CloudWatch alarm that uses an encrypted SNS topic?'.
-    const key = new Key(this, 'Key', {
-      description: `Alarms of warehouse-to-braze, environment ${environment}`,
-      enableKeyRotation: true,
-      // Nothing is kept under this key: a message that is delivered is gone.
-      removalPolicy: RemovalPolicy.DESTROY,
-    });
-    key.addToResourcePolicy(
-      new PolicyStatement({
-        principals: [publisher],
-        actions: ['kms:Decrypt', 'kms:GenerateDataKey*'],
-        resources: ['*'],
-        conditions: { StringEquals: { 'aws:SourceAccount': account } },
-      }),
-    );
-    this.topic = new Topic(this, 'Topic', { masterKey: key, enforceSSL: true });
+    this.topic = new Topic(this, 'Topic', { masterKey: given?.key ?? this.ownKey(publisher), enforceSSL: true });
     // The policy that enforces TLS takes the place of the one by which the account may publish.
     this.topic.addToResourcePolicy(
       new PolicyStatement({
@@ -110,6 +97,26 @@ export class Alarms extends Construct {
     alarm.addAlarmAction(new SnsAction(this.topic));
     this.all.push(alarm);
     return alarm;
+  }
+
+  private ownKey(publisher: ServicePrincipal): Key {
+    // CloudWatch may not use the key that AWS manages for SNS (alias/aws/sns), and nobody can allow it to: the alarms
+    // would stay silent. Source: AWS re:Post, 'How do I configure a CloudWatch alarm that uses an encrypted SNS topic?'.
+    const key = new Key(this, 'Key', {
+      description: `Alarms of ${this.prefix}`,
+      enableKeyRotation: true,
+      // Nothing is kept under this key: a message that is delivered is gone.
+      removalPolicy: RemovalPolicy.DESTROY,
+    });
+    key.addToResourcePolicy(
+      new PolicyStatement({
+        principals: [publisher],
+        actions: ['kms:Decrypt', 'kms:GenerateDataKey*'],
+        resources: ['*'],
+        conditions: { StringEquals: { 'aws:SourceAccount': Stack.of(this).account } },
+      }),
+    );
+    return key;
   }
 
   private alarmArns(): string {

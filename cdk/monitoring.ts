@@ -10,12 +10,15 @@ import { dashboard, type Named } from './dashboard.ts';
 import { destinationMetric, filledWithZero } from './destination-metrics.ts';
 import type { Pipeline } from './pipeline.ts';
 import type { Schedules } from './schedules.ts';
+import type { StackKey } from './stack-key.ts';
 import { successWindow } from './success-window.ts';
 
 export type MonitoringProps = {
   readonly parameters: Parameters;
   readonly pipeline: Pipeline;
   readonly schedules: Schedules;
+  /** The key of the parameter file, if it has one. */
+  readonly key: StackKey | undefined;
   /** Percent of the rows of a run that may be rejected; 5 unless given. */
   readonly maxRejectedPercent?: number;
 };
@@ -37,7 +40,7 @@ export class Monitoring extends Construct {
     super(scope, id);
     const { parameters, pipeline, schedules } = props;
     const { environment, alarmEmail } = parameters;
-    this.alarms = new Alarms(this, 'Alarms', { environment, email: alarmEmail });
+    this.alarms = new Alarms(this, 'Alarms', { environment, email: alarmEmail, key: props.key });
 
     const destinations = Object.entries(parameters.destinations);
     for (const [name, destination] of destinations) {

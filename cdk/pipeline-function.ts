@@ -15,6 +15,7 @@ import type { IQueue } from 'aws-cdk-lib/aws-sqs';
 import type { Construct } from 'constructs';
 import { acknowledge } from './acknowledge.ts';
 import { functionCode } from './bundle.ts';
+import type { StackKey } from './stack-key.ts';
 
 export type PipelineFunctionProps<Environment extends Record<string, string>> = {
   /** Folder of the handler below `lambdas/`. */
@@ -31,6 +32,8 @@ export type PipelineFunctionProps<Environment extends Record<string, string>> = 
   readonly deadLetterQueue: IQueue;
   /** How long logs are kept; a month unless given. */
   readonly logRetention?: RetentionDays;
+  /** The key of the parameter file, if it has one. */
+  readonly key: StackKey | undefined;
 };
 
 export class PipelineFunction<Environment extends Record<string, string>> extends LambdaFunction {
@@ -39,6 +42,7 @@ export class PipelineFunction<Environment extends Record<string, string>> extend
     const logGroup = new LogGroup(scope, `${id}.Logs`, {
       retention: props.logRetention ?? RetentionDays.ONE_MONTH,
       removalPolicy: RemovalPolicy.DESTROY,
+      ...(props.key ? { encryptionKey: props.key.key } : {}),
     });
     const role = new Role(scope, `${id}.Role`, { assumedBy: new ServicePrincipal('lambda.amazonaws.com') });
     super(scope, id, {

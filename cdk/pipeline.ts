@@ -16,6 +16,7 @@ import type {
 import type { BrazeApp, Parameters, RedshiftApp } from '../shared/parameters/schema.ts';
 import { acknowledge } from './acknowledge.ts';
 import { PipelineFunction } from './pipeline-function.ts';
+import type { KeyService, StackKey } from './stack-key.ts';
 import type { State } from './state.ts';
 import { deadLetterQueue, WorkQueue } from './work-queue.ts';
 
@@ -29,10 +30,18 @@ const MAX_RECEIVE_COUNT = 5;
 const EXTRACT_CONCURRENCY = 8;
 /** Batches carry field values and belong to one run: none is of use after it. */
 const BATCH_RETENTION = Duration.days(1);
+/**
+ * A dead batch carries them too, and is a view of what went wrong: the next run finds the same differences. Its age
+ * counts from when it was first sent, so that three days are left at least: a weekend. Source: Amazon SQS, 'Setting up
+ * dead-letter queue retention'.
+ */
+const DEAD_BATCH_RETENTION = Duration.days(4);
 
 export type PipelineProps = {
   readonly parameters: Parameters;
   readonly state: State;
+  /** The key of the parameter file, if it has one. */
+  readonly key: StackKey | undefined;
 };
 
 export type Writer = {
@@ -49,14 +58,15 @@ export class Pipeline extends Construct {
   /** Starts that failed for good. */
   readonly failedStarts: Queue;
 
-  constructor(scope: Construct, id: string, { parameters, state }: PipelineProps) {
+  constructor(scope: Construct, id: string, { parameters, state, key }: PipelineProps) {
     super(scope, id);
     const parametersJson = JSON.stringify(parameters);
     const common = { ENVIRONMENT: parameters.environment, RUNS_TABLE: state.runs.tableName };
-    this.failedStarts = deadLetterQueue(this, 'FailedStarts');
+    this.failedStarts = deadLetterQueue(this, 'FailedStarts', key);
     this.extract = new WorkQueue(this, 'Extract', {
       functionTimeout: EXTRACT_TIMEOUT,
       maxReceiveCount: MAX_RECEIVE_COUNT,
+      key,
     });
 
     this.startRun = new PipelineFunction(this, 'StartRun', {
@@ -66,8 +76,11 @@ export class Pipeline extends Construct {
       timeout: START_TIMEOUT,
       parametersJson,
       deadLetterQueue: this.failedStarts,
+      key,
     });
-    this.writers = brazeApps(parameters).map(([name, app]) => this.writer(name, app, common, parametersJson, state));
+    this.writers = brazeApps(parameters).map(([name, app]) =>
+      this.writer(name, app, common, parametersJson, state, key),
+    );
     const queueUrls = Object.fromEntries(this.writers.map(({ app, work }) => [app, work.queue.queueUrl]));
     this.extractShard = new PipelineFunction(this, 'ExtractShard', {
       handler: 'extract-shard',
@@ -83,6 +96,7 @@ export class Pipeline extends Construct {
       memorySize: 1024,
       parametersJson,
       deadLetterQueue: this.failedStarts,
+      key,
     });
 
     allow(this.startRun, state.runs, ['GetItem', 'PutItem', 'UpdateItem', 'Query']);
@@ -93,6 +107,8 @@ export class Pipeline extends Construct {
     for (const { work } of this.writers) allowSend(this.extractShard, work.queue);
     this.extract.consumedBy(this.extractShard, EXTRACT_CONCURRENCY);
     for (const [name, app] of redshiftApps(parameters)) allowWarehouse(this.extractShard, name, app);
+    allowKey(this.startRun, key, ['dynamodb', 'sqs']);
+    allowKey(this.extractShard, key, ['dynamodb', 'secretsmanager', 'sqs']);
   }
 
   private writer(
@@ -101,11 +117,14 @@ export class Pipeline extends Construct {
     common: { ENVIRONMENT: string; RUNS_TABLE: string },
     parametersJson: string,
     state: State,
+    key: StackKey | undefined,
   ): Writer {
     const work = new WorkQueue(this, `Batch-${name}`, {
       functionTimeout: WRITE_TIMEOUT,
       maxReceiveCount: MAX_RECEIVE_COUNT,
       retention: BATCH_RETENTION,
+      deadLetterRetention: DEAD_BATCH_RETENTION,
+      key,
     });
     const worker = new PipelineFunction<WriteBatchEnvironment>(this, `WriteBatch-${name}`, {
       handler: 'write-batch',
@@ -120,11 +139,13 @@ export class Pipeline extends Construct {
       timeout: WRITE_TIMEOUT,
       parametersJson,
       deadLetterQueue: this.failedStarts,
+      key,
     });
     allow(worker, state.runs, ['GetItem', 'BatchGetItem', 'PutItem', 'UpdateItem', 'DeleteItem', 'Query']);
     allow(worker, state.ledger, ['BatchWriteItem', 'UpdateItem']);
     allowSend(worker, work.queue);
     allowSecret(worker, `ApiKey-${name}`, app.apiKeySecret);
+    allowKey(worker, key, ['dynamodb', 'secretsmanager', 'sqs']);
     work.consumedBy(worker, app.concurrency);
     return { app: name, work, worker };
   }
@@ -152,6 +173,10 @@ function allow(worker: AnyFunction, table: TableV2, actions: readonly string[]):
 
 const allowSend = (worker: AnyFunction, queue: Queue): void =>
   worker.addToRolePolicy(new PolicyStatement({ actions: ['sqs:SendMessage'], resources: [queue.queueArn] }));
+
+const allowKey = (worker: AnyFunction, key: StackKey | undefined, services: readonly KeyService[]): void => {
+  if (worker.role) key?.grantUse(worker.role, services);
+};
 
 /** A secret is named by its name or its full ARN; its ARN ends in six characters that a name does not tell. */
 function allowSecret(worker: AnyFunction, id: string, secretId: string): void {

@@ -5,6 +5,7 @@ import type { Parameters } from '../shared/parameters/schema.ts';
 import { Monitoring } from './monitoring.ts';
 import { Pipeline } from './pipeline.ts';
 import { Schedules } from './schedules.ts';
+import { stackKey } from './stack-key.ts';
 import { State } from './state.ts';
 
 export type WarehouseToBrazeStackProps = StackProps & { readonly parameters: Parameters };
@@ -17,16 +18,19 @@ export class WarehouseToBrazeStack extends Stack {
 
   constructor(scope: Construct, id: string, { parameters, ...props }: WarehouseToBrazeStackProps) {
     super(scope, id, { description: `warehouse-to-braze, environment ${parameters.environment}`, ...props });
-    this.state = new State(this, 'State');
-    this.pipeline = new Pipeline(this, 'Pipeline', { parameters, state: this.state });
+    const key = stackKey(this, 'KmsKey', parameters.kmsKey);
+    this.state = new State(this, 'State', { key });
+    this.pipeline = new Pipeline(this, 'Pipeline', { parameters, state: this.state, key });
     this.schedules = new Schedules(this, 'Schedules', {
       destinations: parameters.destinations,
       startRun: this.pipeline.startRun,
+      key,
     });
     this.monitoring = new Monitoring(this, 'Monitoring', {
       parameters,
       pipeline: this.pipeline,
       schedules: this.schedules,
+      key,
     });
     new CfnOutput(this, 'StartRunFunction', {
       value: this.pipeline.startRun.functionName,

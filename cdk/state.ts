@@ -1,7 +1,15 @@
 /** What must survive everything: the ledger of what Braze has, and the runs. */
 import { RemovalPolicy } from 'aws-cdk-lib';
-import { AttributeType, Billing, TableEncryptionV2, type TablePropsV2, TableV2 } from 'aws-cdk-lib/aws-dynamodb';
+import {
+  AttributeType,
+  Billing,
+  CfnGlobalTable,
+  TableEncryptionV2,
+  type TablePropsV2,
+  TableV2,
+} from 'aws-cdk-lib/aws-dynamodb';
 import { Construct } from 'constructs';
+import type { StackKey } from './stack-key.ts';
 
 const TABLE = {
   partitionKey: { name: 'pk', type: AttributeType.STRING },
@@ -18,9 +26,18 @@ export class State extends Construct {
   readonly ledger: TableV2;
   readonly runs: TableV2;
 
-  constructor(scope: Construct, id: string) {
+  constructor(scope: Construct, id: string, { key }: { readonly key: StackKey | undefined }) {
     super(scope, id);
     this.ledger = new TableV2(this, 'Ledger', TABLE);
     this.runs = new TableV2(this, 'Runs', { ...TABLE, timeToLiveAttribute: 'expiresAt' });
+    for (const table of [this.ledger, this.runs]) if (key) encryptWith(key, table);
   }
+}
+
+/** Not by the table's own property, which asks for a stack that is bound to a region. */
+function encryptWith({ key }: StackKey, table: TableV2): void {
+  const resource = table.node.defaultChild;
+  if (!(resource instanceof CfnGlobalTable)) return;
+  resource.addPropertyOverride('SSESpecification', { SSEEnabled: true, SSEType: 'KMS' });
+  resource.addPropertyOverride('Replicas.0.SSESpecification', { KMSMasterKeyId: key.keyArn });
 }

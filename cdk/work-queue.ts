@@ -2,8 +2,9 @@
 import { Duration } from 'aws-cdk-lib';
 import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
 import { SqsEventSource } from 'aws-cdk-lib/aws-lambda-event-sources';
-import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
+import { CfnQueue, Queue, QueueEncryption, type QueueProps } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
+import type { StackKey } from './stack-key.ts';
 
 /** Source: AWS Lambda Developer Guide, 'Using Lambda with Amazon SQS' (six times the function's timeout). */
 const VISIBILITY_TIMEOUTS = 6;
@@ -17,15 +18,31 @@ export type WorkQueueProps = {
   readonly maxReceiveCount: number;
   /** How long messages are kept. Batches carry field values: no longer than a run can need them. Four days unless given. */
   readonly retention?: Duration;
+  /** How long dead letters are kept; two weeks unless given. */
+  readonly deadLetterRetention?: Duration;
+  /** The key of the parameter file, if it has one. */
+  readonly key: StackKey | undefined;
 };
 
-/** Returns an encrypted queue, TLS only, for dead letters. */
-export const deadLetterQueue = (scope: Construct, id: string): Queue =>
-  new Queue(scope, id, {
-    encryption: QueueEncryption.SQS_MANAGED,
-    enforceSSL: true,
-    retentionPeriod: DEAD_LETTER_RETENTION,
-  });
+/** Returns a queue, TLS only, encrypted with the key or else with one that SQS manages. */
+function encryptedQueue(scope: Construct, id: string, key: StackKey | undefined, props: QueueProps): Queue {
+  const queue = new Queue(scope, id, { ...props, encryption: QueueEncryption.SQS_MANAGED, enforceSSL: true });
+  const resource = queue.node.defaultChild;
+  if (key !== undefined && resource instanceof CfnQueue) {
+    // Not by the queue's own property, which would grant each consumer the key without naming the service.
+    resource.sqsManagedSseEnabled = undefined;
+    resource.kmsMasterKeyId = key.key.keyArn;
+  }
+  return queue;
+}
+
+/** Returns an encrypted queue for dead letters. */
+export const deadLetterQueue = (
+  scope: Construct,
+  id: string,
+  key: StackKey | undefined,
+  retentionPeriod: Duration = DEAD_LETTER_RETENTION,
+): Queue => encryptedQueue(scope, id, key, { retentionPeriod });
 
 export class WorkQueue extends Construct {
   readonly queue: Queue;
@@ -35,10 +52,8 @@ export class WorkQueue extends Construct {
   constructor(scope: Construct, id: string, props: WorkQueueProps) {
     super(scope, id);
     this.maxReceiveCount = props.maxReceiveCount;
-    this.deadLetters = deadLetterQueue(this, 'DeadLetters');
-    this.queue = new Queue(this, 'Queue', {
-      encryption: QueueEncryption.SQS_MANAGED,
-      enforceSSL: true,
+    this.deadLetters = deadLetterQueue(this, 'DeadLetters', props.key, props.deadLetterRetention);
+    this.queue = encryptedQueue(this, 'Queue', props.key, {
       visibilityTimeout: Duration.seconds(props.functionTimeout.toSeconds() * VISIBILITY_TIMEOUTS),
       retentionPeriod: props.retention ?? Duration.days(4),
       deadLetterQueue: { queue: this.deadLetters, maxReceiveCount: props.maxReceiveCount },

@@ -1,5 +1,6 @@
 /** The `w2b` command: its words, options and help. What they do is in the files beside this one. */
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { discardCommand, heldCommand } from './held.ts';
 import { type CommandOptions, ExitCode } from './options.ts';
 import { planCommand } from './plan.ts';
 import { runCommand } from './run.ts';
@@ -63,6 +64,27 @@ Examples:
       exitCode = await runCommand(options);
     });
 
+  withLocalOptions(program.command('held').description('Show what waits for a person: who, how many, and why.'))
+    .addHelpText('after', '\nExamples:\n  w2b held -p parameters/demo.yaml --local .w2b')
+    .action(async (options: CommandOptions) => {
+      exitCode = await heldCommand(options);
+    });
+
+  withLocalOptions(
+    program
+      .command('discard')
+      .description('Leave held effects out from now on, without asking again for 30 days. Sends nothing.')
+      .argument('<effects...>', 'deletions, budget, group:NAME, attribute:NAME, or all'),
+  )
+    .option('--by <name>', "who decides (this machine's user unless given)")
+    .addHelpText(
+      'after',
+      '\nExamples:\n  w2b discard attribute:email -p parameters/demo.yaml --local .w2b -d customers_to_braze --by jane',
+    )
+    .action(async (effects: string[], options: CommandOptions) => {
+      exitCode = await discardCommand(effects, options);
+    });
+
   try {
     await program.parseAsync([...argv]);
     return exitCode;
@@ -74,9 +96,9 @@ Examples:
 
 const list = (value: string, before: readonly string[]): string[] => [...before, value];
 
-/** The options that plan and run share. */
-function withRunOptions(command: Command): Command {
-  return command
+/** The options of every command that works on the local cloud. */
+const withLocalOptions = (command: Command): Command =>
+  command
     .requiredOption('-p, --parameters <file>', 'the parameter file')
     .option('-d, --destination <name>', 'only this destination, enabled or not')
     .requiredOption('--local <dir>', "run on this machine and keep the local cloud's state in this folder")
@@ -93,10 +115,23 @@ function withRunOptions(command: Command): Command {
       ).argParser(brazeEndpoint),
     )
     .option('--secrets <file>', 'a JSON object: secret name to value (a Braze key is a string or {"apiKey": …})')
-    .option('--approve-deletions', 'release removals beyond the limits of the deletion guard')
-    .option('--retry-rejections', 'send again what Braze refused before')
     .option('--json', 'print one JSON object on stdout and nothing else there');
-}
+
+/** The options that plan and run share. */
+const withRunOptions = (command: Command): Command =>
+  withLocalOptions(command)
+    .option('--approve-deletions', 'release held deletions')
+    .option(
+      '--approve <effect>',
+      'release what is held: deletions, budget, group:NAME, attribute:NAME, or all; may be given several times',
+      list,
+      [],
+    )
+    .option('--by <name>', "who approves (this machine's user unless given)")
+    .option('--retry-rejections', 'send again what Braze refused before')
+    .option('--resync', 'send every attribute again, whatever the ledger says')
+    .option('--with-groups', 'with --resync: subscription states too, over what users have chosen since')
+    .option('--rekey', "go on although the model's primary key is another one");
 
 function brazeEndpoint(text: string): string {
   const url = URL.canParse(text) ? new URL(text) : undefined;

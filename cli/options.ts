@@ -13,8 +13,13 @@ export type CommandOptions = {
   readonly warehouseSql: readonly string[];
   readonly brazeEndpoint?: string;
   readonly secrets?: string;
+  readonly approve: readonly string[];
   readonly approveDeletions?: boolean;
+  readonly by?: string;
   readonly retryRejections?: boolean;
+  readonly resync?: boolean;
+  readonly withGroups?: boolean;
+  readonly rekey?: boolean;
   readonly showValues?: boolean;
   readonly verbose?: boolean;
   readonly json?: boolean;

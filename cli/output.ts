@@ -1,28 +1,35 @@
 /** What runs and plans look like to a person, and the counts that both print for programs. */
 import pc from 'picocolors';
-import { type Rejection, type Run, Totals } from '../shared/runs/model.ts';
+import { type Held, type Rejection, type Run, Totals } from '../shared/runs/model.ts';
 import type { Plan } from '../shared/runs/plan-tally.ts';
 
 /** The counts of a run or plan, in the order in which a record passes them. */
 export function countsOf(totals: Totals = Totals.parse({})) {
   const { extracted, unchanged, added, changed, removed, held, accepted, rejected, deleted } = totals;
-  const { requests, dataPoints, omitted, absent, undelivered, lookups } = totals;
+  const { requests, dataPoints, omitted, absent, undelivered, lookups, sent, refused } = totals;
   return {
     ...{ extracted, unchanged, added, changed, removed, held, accepted, rejected, deleted, requests, dataPoints },
-    ...{ omitted, absent, undelivered, lookups },
+    ...{ omitted, absent, undelivered, lookups, sent, refused },
   };
 }
 
 /** One entry for each rejected row or omitted field. */
 export const rejectionList = (rejections: readonly Rejection[]) =>
-  rejections.flatMap(({ hash, field, reason, rows, omitted }) =>
+  rejections.flatMap(({ hash, field, reason, rows, omitted, tries, since }) =>
     Array.from({ length: Math.min(rows, 100) }, () => ({
       recordHash: hash,
       ...(field === '' ? {} : { field }),
       reason,
-      ...(omitted ? { omitted } : {}),
+      ...(omitted ? { omitted } : { tries, ...(since === undefined ? {} : { since: new Date(since).toISOString() }) }),
     })),
   );
+
+/** What waits for a person. */
+export const heldList = (held: readonly Held[]) =>
+  held.map(({ effect, records, of, because, samples, dataPoints }) => ({
+    ...{ effect, records, of, because, samples },
+    ...(dataPoints === undefined ? {} : { dataPoints }),
+  }));
 
 const STATUS = {
   succeeded: pc.green('✓ succeeded'),
@@ -45,7 +52,7 @@ export function runText(run: Run, rejections: readonly Rejection[]): string {
     `  warehouse  ${number(totals.extracted)} rows: ${found(totals)}`,
     `  Braze      ${sent(totals)}`,
     `  cost       ${plural(totals.dataPoints, 'data point')}, ${plural(totals.requests, 'request')}`,
-    ...heldLines(run, totals),
+    ...heldLines(run.held),
     ...rejectionLines(rejections, totals.rejected),
   ]);
 }
@@ -71,15 +78,16 @@ function sent(totals: Totals): string {
   return parts.join(', ');
 }
 
-const heldLines = (run: Pick<Run, 'syncMode'>, totals: Totals): string[] =>
-  totals.held === 0
-    ? []
-    : [
-        pc.yellow(
-          `  ${plural(totals.held, run.syncMode === 'sync' ? 'deletion' : 'removal')} wait for a person: nothing of them was sent.`,
-        ),
-        '  If the records have really left, run again with --approve-deletions; if not, mend the query.',
-      ];
+/** How many and why, and what to do about it. */
+function heldLines(held: readonly Held[]): string[] {
+  if (held.length === 0) return [];
+  const flags = held.map(({ effect }) => (effect === 'deletions' ? '--approve-deletions' : `--approve '${effect}'`));
+  return [
+    ...held.map(({ because }) => pc.yellow(`  ${because}`)),
+    '  This waits for a person: nothing of it was sent.',
+    `  If it is right, run again with ${flags.join(' ')}; if not, mend the query.`,
+  ];
+}
 
 function rejectionLines(rejections: readonly Rejection[], rejected: number): string[] {
   const shown = rejections.slice(0, SHOWN_REJECTIONS);
@@ -107,7 +115,7 @@ export function planText(plan: Plan): string {
     ),
     `  would send ${number(totals.accepted)} updates, ${number(totals.deleted)} deletions in ${plural(totals.requests, 'request')}`,
     `  would cost ${plural(totals.dataPoints, 'data point')}`,
-    ...(plan.heldBecause ? [pc.yellow(`  ${plan.heldBecause}`)] : []),
+    ...heldLines(plan.held),
     ...plan.samples.map(({ recordHash, change, fields: named, primaryKey, values }) => {
       const who = primaryKey === undefined ? recordHash : `${recordHash} (${primaryKey})`;
       return `    ${change.padEnd(8)} ${pc.dim(who)}  ${values ? JSON.stringify(values) : named.join(', ')}`;

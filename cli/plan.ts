@@ -9,7 +9,8 @@ import type { Plan } from '../shared/runs/plan-tally.ts';
 import { dataApi } from '../shared/warehouse/data-api.ts';
 import { inLocalCloud } from './local.ts';
 import { type CommandOptions, ExitCode } from './options.ts';
-import { countsOf, planText, rejectionList } from './output.ts';
+import { countsOf, heldList, planText, rejectionList } from './output.ts';
+import { planOptions } from './start.ts';
 
 /** Plans the destinations. Returns the exit code. */
 export const planCommand = (options: CommandOptions): Promise<number> =>
@@ -50,11 +51,7 @@ const planDestination = (
       clock: cloud.clock,
     },
     destination,
-    {
-      approveDeletions: options.approveDeletions === true,
-      retryRejections: options.retryRejections === true,
-      showValues: options.showValues === true,
-    },
+    planOptions(options),
   );
 
 /** A plan in the form that other programs read: the counts of a run, and what would change. */
@@ -65,7 +62,7 @@ const jsonOf = ({ plan: made, durationMs }: { plan: Plan; durationMs: number }) 
   ...countsOf(made.totals),
   changedFields: made.changedFields,
   groups: made.groups,
-  ...(made.heldBecause ? { heldBecause: made.heldBecause } : {}),
+  ...(made.held.length > 0 ? { holds: heldList(made.held) } : {}),
   durationMs,
   samples: made.samples,
   rejections: rejectionList(made.rejections),

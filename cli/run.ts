@@ -7,7 +7,8 @@ import type { Rejection, Run } from '../shared/runs/model.ts';
 import { isOver } from '../shared/runs/model.ts';
 import { inLocalCloud } from './local.ts';
 import { type CommandOptions, ExitCode } from './options.ts';
-import { countsOf, rejectionList, runText } from './output.ts';
+import { countsOf, heldList, rejectionList, runText } from './output.ts';
+import { startEvent } from './start.ts';
 
 /** Rejections that one run prints at most; all of them are counted. */
 const MAX_REJECTIONS = 1000;
@@ -32,11 +33,7 @@ export const runCommand = (options: CommandOptions): Promise<number> =>
   });
 
 async function runDestination(cloud: LocalCloud, destination: string, options: CommandOptions): Promise<Run> {
-  const run = await cloud.start({
-    destination,
-    approveDeletions: options.approveDeletions === true,
-    retryRejections: options.retryRejections === true,
-  });
+  const run = await cloud.start(startEvent(destination, options));
   const stopProgress = showProgress(cloud, destination, run);
   try {
     return await cloud.ended(destination, run);
@@ -60,7 +57,7 @@ function showProgress(cloud: LocalCloud, destination: string, run: string): () =
     if (!current || isOver(current)) return;
     const totals = totalsOf(current, shards, settlements);
     bar.setTotal(totals.added + totals.changed + totals.removed);
-    bar.update(totals.accepted + totals.deleted + totals.absent + totals.undelivered, { rows: totals.extracted });
+    bar.update(totals.sent - totals.undelivered, { rows: totals.extracted });
   };
   const timer = setInterval(() => void update().catch(() => undefined), PROGRESS_MS);
   return () => {
@@ -78,5 +75,6 @@ const jsonOf = (run: Run, rejections: readonly Rejection[]) => ({
   ...countsOf(run.totals),
   durationMs: (run.endedAt ?? run.startedAt) - run.startedAt,
   rejections: rejectionList(rejections),
+  ...(run.held.length > 0 ? { holds: heldList(run.held) } : {}),
   ...(run.error ? { error: `${run.error.found}. ${run.error.next}` } : {}),
 });

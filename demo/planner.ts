@@ -17,13 +17,27 @@ export type Planner = {
   readonly close: () => void;
 };
 
-const OPTIONS = { approveDeletions: false, retryRejections: false, showValues: false } as const;
+const OPTIONS = {
+  approve: [],
+  approveDeletions: false,
+  retryRejections: false,
+  resync: false,
+  rekey: false,
+  showValues: false,
+} as const;
 
 type Known = Pick<PlanDeps, 'ledger' | 'runs'>;
 
 const NOTHING_KNOWN: Known = {
   ledger: { entries: nothing, dictionary: async () => undefined },
-  runs: { intents: nothing, batch: async () => ({ run: undefined, shard: undefined, settled: 'no' }) },
+  runs: {
+    intents: nothing,
+    batch: async () => ({ run: undefined, shard: undefined, settled: 'no' }),
+    state: async () => ({ lastClosedAt: 0 }),
+    holds: async () => [],
+    heldHashes: async () => new Set(),
+    spentSince: async () => 0,
+  },
 };
 
 async function* nothing(): AsyncGenerator<never> {}

@@ -16,7 +16,7 @@ import type { RunStore } from '../shared/runs/store.ts';
 import { type Clock, systemClock } from '../shared/time.ts';
 import { type BrazeEmulator, startBrazeEmulator } from './braze/emulator.ts';
 import { type Deployment, deploy, type FunctionName } from './deployment.ts';
-import { startDynamo } from './dynamodb.ts';
+import { type LocalDynamo, startDynamo } from './dynamodb.ts';
 import type { Poller } from './event-sources.ts';
 import type { Crash, Outcome } from './lambda/functions.ts';
 import { lockFolder } from './lock.ts';
@@ -47,6 +47,7 @@ export type LocalCloud = {
   readonly warehouse: RedshiftDataApi;
   readonly secrets: SecretsManager;
   readonly sqs: LocalSqs;
+  readonly dynamo: LocalDynamo;
   readonly clock: Clock;
   /** The emulated workspace of a Braze app, the first one unless named. @throws Error when another Braze is used. */
   readonly braze: (app?: string) => BrazeEmulator;
@@ -59,6 +60,10 @@ export type LocalCloud = {
   readonly deploy: (parameters: Parameters) => Promise<void>;
   /** Starts a run as its schedule does. Returns its id. @throws Error when it was not started. */
   readonly start: (event: StartEvent) => Promise<string>;
+  /** Discards held effects, as a person does. Returns what start-run says to it. */
+  readonly discard: (event: StartEvent) => Promise<string>;
+  /** Closes runs whose messages are lost, as the sweeper's schedule does. */
+  readonly sweep: () => Promise<void>;
   /** Waits for a run's end. */
   readonly ended: (destination: string, run: string) => Promise<Run>;
   /** Starts a run and waits for its end. */
@@ -118,7 +123,9 @@ async function start(options: LocalCloudOptions, closers: Closer[], close: () =>
       if (options.brazeEndpoint === undefined && !emulators.has(name)) {
         emulators.set(name, await startEmulator(app, secretValues, clock, kept(`braze-${name}.json`)));
       }
-      apps[name] = { ...app, endpoint: options.brazeEndpoint ?? emulators.get(name)?.url ?? app.endpoint };
+      // A ledger belongs to the workspace that the file names, wherever its stand-in listens.
+      const workspace = app.workspace ?? app.endpoint;
+      apps[name] = { ...app, workspace, endpoint: options.brazeEndpoint ?? emulators.get(name)?.url ?? app.endpoint };
     }
     for (const [id, value] of Object.entries(secretValues)) secrets.set(id, value);
     return { ...parameters, apps };
@@ -160,6 +167,7 @@ async function start(options: LocalCloudOptions, closers: Closer[], close: () =>
     warehouse,
     secrets,
     sqs,
+    dynamo,
     clock,
     braze: (app) => {
       const emulator = app === undefined ? [...emulators.values()][0] : emulators.get(app);
@@ -177,6 +185,8 @@ async function start(options: LocalCloudOptions, closers: Closer[], close: () =>
       await former.stop();
     },
     start: (event) => deployment.start(event),
+    discard: (event) => deployment.discard(event),
+    sweep: () => deployment.sweep(),
     ended,
     run: async (event) => ended(event.destination, await deployment.start(event)),
     crashNext: (name, crash) => deployment.crashNext(name, crash),

@@ -24,6 +24,10 @@ export type Deployment = {
   readonly ledger: Ledger;
   /** Invokes start-run as a schedule does. Returns the run's id. @throws Error when it was not started. */
   readonly start: (event: StartEvent) => Promise<string>;
+  /** Invokes start-run with what a person discards. Returns what it says. */
+  readonly discard: (event: StartEvent) => Promise<string>;
+  /** Invokes start-run as the sweeper's schedule does. */
+  readonly sweep: () => Promise<void>;
   readonly crashNext: (name: FunctionName, crash: Crash | undefined) => void;
   /** Ends the functions: none of their invocations is running any more. */
   readonly stop: () => Promise<void>;
@@ -67,6 +71,10 @@ export async function deploy(deps: DeploymentDeps, parameters: Parameters): Prom
     runs: dynamoRuns(deps.dynamo.client, variable(stack, 'RUNS_TABLE'), deps.clock),
     ledger: dynamoLedger(deps.dynamo.client, variable(stack, 'LEDGER_TABLE'), deps.clock),
     start: async (event) => startedRun(await functions.invoke(idOf('start-run'), event)),
+    discard: async (event) => answered(await functions.invoke(idOf('start-run'), event)).because ?? '',
+    sweep: async () => {
+      returned(await functions.invoke(idOf('start-run'), { sweep: true }));
+    },
     crashNext: (name, crash) => functions.crashNext(idOf(name), crash),
     stop: async () => {
       await functions.close();
@@ -110,10 +118,16 @@ function variable(stack: StackSpec, name: string): string {
 
 const Started = z.object({ started: z.boolean(), run: z.string().optional(), because: z.string().optional() });
 
-function startedRun(outcome: Outcome): string {
+function returned(outcome: Outcome): unknown {
   if (outcome.kind === 'threw') throw new Error(outcome.error);
   if (outcome.kind === 'died') throw new Error(`start-run died: ${outcome.because}`);
-  const { started, run, because } = Started.parse(outcome.result);
+  return outcome.result;
+}
+
+const answered = (outcome: Outcome): z.infer<typeof Started> => Started.parse(returned(outcome));
+
+function startedRun(outcome: Outcome): string {
+  const { started, run, because } = answered(outcome);
   if (!started || run === undefined) throw new Error(`the run was not started: ${because}`);
   return run;
 }

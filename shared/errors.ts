@@ -28,8 +28,14 @@ export class RetryLater extends Error {
   }
 }
 
-/** Returns an error's message, or the value as text when something else was thrown. */
-export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+/**
+ * Returns an error's message, or the value as text when something else was thrown. What a parser says of a text that it
+ * cannot read is left out: it quotes the text, and that may be a message's body or a service's answer.
+ */
+export function messageOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error.name === 'SyntaxError' ? 'a text that cannot be read' : error.message;
+}
 
 /** Returns the code of an error of Node or of a library, such as ECONNRESET, or an empty text. */
 export const codeOf = (error: unknown): string =>
@@ -70,4 +76,4 @@ export const tryAgain = (error: unknown, { receiveCount }: Tries): RetryLater =>
 
 /** Returns an error's name and message. */
 export const describeError = (error: unknown): string =>
-  error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+  error instanceof Error ? `${error.name}: ${messageOf(error)}` : String(error);

@@ -1,6 +1,6 @@
 /** Time is passed in: production gives the real clock, tests and simulations a virtual one. All times are epoch milliseconds. */
 import { UTCDate } from '@date-fns/utc';
-import { add, type Duration, sub } from 'date-fns';
+import { add, type Duration, milliseconds, sub } from 'date-fns';
 
 export type Clock = {
   /** Milliseconds since the epoch. */
@@ -46,3 +46,6 @@ export function shift(nowMs: number, duration: string, direction: -1 | 1): numbe
   const by = direction < 0 ? sub : add;
   return by(new UTCDate(nowMs), parseDuration(duration)).getTime();
 }
+
+/** Returns the milliseconds of a duration of minutes, hours, days or weeks. @throws Error when the text is no duration. */
+export const fixedMs = (text: string): number => milliseconds(parseDuration(text));

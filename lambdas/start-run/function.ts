@@ -1,16 +1,29 @@
-/** Starts a run of a destination: invoked by its schedule, or by hand with `{"destination": "…"}`. */
+/**
+ * Starts a run of a destination: invoked by its schedule, or by hand with `{"destination": "…"}`. With `{"sweep": true}`
+ * it closes runs whose messages are lost.
+ */
 import type { SQSClient } from '@aws-sdk/client-sqs';
 import { sqsQueue } from '../../shared/runs/queue.ts';
-import { STUCK_AFTER_MS, type StartEvent, type StartOutcome, startRun } from '../../shared/runs/start-run.ts';
+import {
+  STUCK_AFTER_MS,
+  type StartEvent,
+  type StartOutcome,
+  SweepEvent,
+  type SweepOutcome,
+  startRun,
+  sweep,
+} from '../../shared/runs/start-run.ts';
 import { dynamoRuns } from '../../shared/runs/store.ts';
 import type { FunctionDeps } from '../common/deps.ts';
 import type { StartRunEnvironment } from '../common/environment.ts';
+
+const isSweep = (event: StartEvent | SweepEvent): event is SweepEvent => SweepEvent.safeParse(event).success;
 
 /** Returns the handler, wired to its clients. */
 export function startRunFunction(
   env: StartRunEnvironment,
   { db, sqs, clock, ...deps }: FunctionDeps & { readonly sqs: SQSClient },
-): (event: StartEvent) => Promise<StartOutcome> {
+): (event: StartEvent | SweepEvent) => Promise<StartOutcome | SweepOutcome> {
   const wired = {
     ...deps,
     runs: dynamoRuns(db, env.RUNS_TABLE, clock),
@@ -18,5 +31,5 @@ export function startRunFunction(
     stuckAfterMs: STUCK_AFTER_MS,
     clock,
   };
-  return (event) => startRun(wired, event);
+  return (event) => (isSweep(event) ? sweep(wired) : startRun(wired, event));
 }

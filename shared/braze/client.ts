@@ -75,5 +75,17 @@ async function readLimited(body: AsyncIterable<Buffer>): Promise<string> {
 const flat = (headers: Readonly<Record<string, string | string[] | undefined>>, key: string): Record<string, string> =>
   Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), redact(String(value), key)]));
 
-/** A 401 may echo the key. */
-const redact = (text: string, key: string): string => (key === '' ? text : text.replaceAll(key, '<redacted>'));
+/** A 401 may echo the key. JSON can write it in escapes, which a parser would undo later: those are undone first. */
+function redact(text: string, key: string): string {
+  if (key === '') return text;
+  const plain = /\\[u/"\\]/.test(text) ? plainJson(text) : text;
+  return plain.replaceAll(key, '<redacted>').replaceAll(JSON.stringify(key).slice(1, -1), '<redacted>');
+}
+
+function plainJson(text: string): string {
+  try {
+    return JSON.stringify(JSON.parse(text));
+  } catch {
+    return text;
+  }
+}

@@ -9,6 +9,7 @@ import { backoffMs, type Clock, SECOND_MS } from '../time.ts';
 import { pauseMs, type Verdict, verdictOf } from './answers.ts';
 import type { BrazeClient, BrazePath } from './client.ts';
 import type { Pace } from './pace.ts';
+import { textsSent, withoutTexts } from './redact.ts';
 
 export type Delivery = {
   /** Reason by position, for the objects that Braze refuses; it accepted all others. */
@@ -142,7 +143,8 @@ export async function request<V extends { readonly kind: string }>(
         keyRenewed = true;
         continue;
       }
-      throw new FatalError(verdict.found, verdict.next);
+      // Whatever Braze says here is kept with the run: it must not quote what was sent.
+      throw new FatalError(withoutTexts(verdict.found, textsSent(body)), verdict.next);
     }
     if (!isRetryable(verdict)) return verdict as Exclude<V, { kind: 'retryable' | 'fatal' }>;
     if (verdict.applied === 'maybe') tally.applied = true;

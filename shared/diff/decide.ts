@@ -6,8 +6,15 @@
  * that Braze was never told of is not mentioned.
  */
 import { NEVER_NULL } from '../braze/attributes.ts';
-import { type Entry, mayBeInBraze, wasRefused } from '../ledger/entry.ts';
-import { decodeFingerprint, encodeFingerprint, type FieldPrint, sameFingerprint } from '../ledger/fingerprint.ts';
+import { type Entry, mayBeInBraze, type Refusal, wasRefused } from '../ledger/entry.ts';
+import {
+  decodeFingerprint,
+  digestOf,
+  encodeFingerprint,
+  type FieldPrint,
+  sameFingerprint,
+  UNKNOWN_PRINT,
+} from '../ledger/fingerprint.ts';
 import type { Dictionary } from '../ledger/ledger.ts';
 import type { SyncMode } from '../parameters/schema.ts';
 import type { JsonValue } from '../values/json.ts';
@@ -26,9 +33,15 @@ export type Upsert = {
   readonly subscriptions: ReadonlyMap<string, SubscriptionState>;
   /** Ids of the fields and groups named above. */
   readonly fields: readonly number[];
+  /** Those of them that end: attributes that are unset, groups that are left. */
+  readonly ended: readonly number[];
   readonly fingerprint: Uint8Array;
   /** The user has to be looked up first, as nobody knows whether Braze has it (enrich). */
   readonly lookup: boolean;
+  /** When fields with a least interval were last sent once Braze has accepted this, by id; epoch ms. */
+  readonly sentAt: ReadonlyMap<number, number>;
+  /** The refusal that this state follows. */
+  readonly refusedBefore: Refusal | undefined;
 };
 
 /** A record that left: in `sync` its user is deleted, otherwise it leaves its groups and the profile stays. */
@@ -42,15 +55,48 @@ export type Removal = {
   readonly fingerprint: Uint8Array | undefined;
 };
 
+/** What the ledger is to remember of a record of which nothing is sent. */
+export type Note =
+  | { readonly kind: 'refuse'; readonly hash: string; readonly primaryKey: string; readonly refusal: Refusal }
+  | { readonly kind: 'clear'; readonly hash: string };
+
 export type Decision =
-  | { readonly kind: 'unchanged'; readonly omitted: readonly Problem[] }
-  | { readonly kind: 'added' | 'changed'; readonly upsert: Upsert; readonly omitted: readonly Problem[] }
-  | { readonly kind: 'rejected'; readonly hash: string; readonly rows: number; readonly problem: Problem }
+  | {
+      readonly kind: 'unchanged';
+      readonly omitted: readonly Problem[];
+      readonly heldBack: readonly number[];
+      readonly note: Note | undefined;
+    }
+  | {
+      readonly kind: 'added' | 'changed';
+      readonly upsert: Upsert;
+      readonly omitted: readonly Problem[];
+      /** Ids of fields and groups that would end, but are held. */
+      readonly heldBack: readonly number[];
+    }
+  | {
+      readonly kind: 'rejected';
+      readonly hash: string;
+      readonly rows: number;
+      readonly problem: Problem;
+      /** Not for rows without a primary key: nobody can tell which record they are. */
+      readonly refusal: Refusal | undefined;
+      readonly note: Note | undefined;
+    }
   | { readonly kind: 'removed'; readonly removal: Removal }
+  /** A removal that is held. */
+  | { readonly kind: 'held'; readonly hash: string }
   /** An entry of a record that Braze never had and the warehouse no longer has. */
-  | { readonly kind: 'forgotten'; readonly hash: string; readonly primaryKey: string }
+  | { readonly kind: 'forgotten'; readonly hash: string }
   /** An entry without a row that stays as it is. */
   | { readonly kind: 'kept' };
+
+/** What is not to be sent now, whatever the rows say. */
+export type Holds = {
+  /** True when a field or group of a record, by its id, is not to end. */
+  readonly field: (id: number, hash: string) => boolean;
+  readonly removal: (hash: string) => boolean;
+};
 
 export type DecideContext = {
   readonly shape: Shape;
@@ -62,7 +108,13 @@ export type DecideContext = {
   readonly askAgainBeforeMs: number;
   /** Send again what Braze refused before. */
   readonly retryRejections: boolean;
+  readonly holds: Holds;
+  /** Send every attribute, whether or not it differs; with `groups`, subscription states too. */
+  readonly resync: false | 'attributes' | 'groups';
 };
+
+/** Nothing is held. */
+export const NO_HOLDS: Holds = { field: () => false, removal: () => false };
 
 /** Returns what is to be done about a match. */
 export function decide(match: Match<Row, Entry>, context: DecideContext): Decision {
@@ -70,79 +122,190 @@ export function decide(match: Match<Row, Entry>, context: DecideContext): Decisi
   const { row, entry } = match;
   if (row.hash === '') {
     const rows = match.kind === 'duplicate' ? match.rows : 1;
-    return { kind: 'rejected', hash: '', rows, problem: { field: 'external_id', reason: 'the primary key is NULL' } };
+    const problem = { field: 'external_id', reason: 'the primary key is NULL' };
+    return { kind: 'rejected', hash: '', rows, problem, refusal: undefined, note: undefined };
   }
   if (match.kind === 'duplicate') {
     const reason = `the primary key occurs in ${match.rows} rows; none of them is sent`;
-    return { kind: 'rejected', hash: row.hash, rows: match.rows, problem: { field: 'external_id', reason } };
+    return rejected(row, entry, match.rows, { field: 'external_id', reason }, context);
   }
-  return row.rejection
-    ? { kind: 'rejected', hash: row.hash, rows: 1, problem: row.rejection }
-    : decideRow(row, entry, context);
+  return row.rejection ? rejected(row, entry, 1, row.rejection, context) : decideRow(row, entry, context);
 }
 
+/** A record that is not even sent. The ledger remembers it, once for each state of it. */
+function rejected(
+  row: Row,
+  entry: Entry | undefined,
+  rows: number,
+  problem: Problem,
+  { nowMs }: DecideContext,
+): Decision {
+  const { hash } = row;
+  const digest = digestOf(Buffer.concat([Buffer.from(`${problem.field}\0${problem.reason}\0`), row.fingerprint]));
+  const before = entry?.refused;
+  if (before?.digest === digest) return { kind: 'rejected', hash, rows, problem, refusal: before, note: undefined };
+  const refusal = nextRefusal(before, { digest, ...problem }, nowMs);
+  // A key that Braze would refuse is not worth keeping: no request will ever need it.
+  const primaryKey = row.rejection?.field === 'external_id' ? '' : row.primaryKey;
+  return { kind: 'rejected', hash, rows, problem, refusal, note: { kind: 'refuse', hash, primaryKey, refusal } };
+}
+
+/** Returns the refusal that follows another one, or none. */
+export const nextRefusal = (
+  before: Pick<Refusal, 'tries' | 'since'> | undefined,
+  refused: Pick<Refusal, 'digest' | 'reason' | 'field'>,
+  nowMs: number,
+): Refusal => ({ ...refused, tries: (before?.tries ?? 0) + 1, since: before?.since ?? nowMs });
+
 function decideRow(row: Row, entry: Entry | undefined, context: DecideContext): Decision {
-  const { omitted } = row;
-  const known = entry?.fingerprint && mayBeInBraze(entry) ? decodedUnlessSame(entry.fingerprint, row) : [];
+  const { omitted, hash } = row;
   const isKnown = entry !== undefined && mayBeInBraze(entry);
   // After a lost answer or an absence, even the user's existence is to be seen to, also where no field differs.
   const isSure = isKnown && !entry.uncertain && !entry.gone;
-  if (isSure && known === undefined) return { kind: 'unchanged', omitted };
-  const before = known ?? decodeFingerprint(row.fingerprint);
-  const fingerprint = withCarried(row, before, context);
-  if (!context.retryRejections && entry && wasRefused(entry, fingerprint)) {
-    return { kind: 'rejected', hash: row.hash, rows: 1, problem: { field: '', reason: entry.refused?.reason ?? '' } };
+  const isSame = isSure && entry.fingerprint !== undefined && sameFingerprint(entry.fingerprint, row.fingerprint);
+  const unchanged = (heldBack: readonly number[] = []): Decision => ({
+    kind: 'unchanged',
+    omitted,
+    heldBack,
+    note: entry?.refused ? { kind: 'clear', hash } : undefined,
+  });
+  // Most rows are unchanged, and equal bytes say so without looking at a single field.
+  if (isSame && !context.resync) return unchanged();
+  const before = isKnown && entry.fingerprint ? decodeFingerprint(entry.fingerprint) : [];
+  const after = afterOf(row, before, entry, context);
+  if (!context.retryRejections && entry && wasRefused(entry, after.fingerprint)) {
+    const { refused } = entry;
+    const problem = { field: refused?.field ?? '', reason: refused?.reason ?? '' };
+    return { kind: 'rejected', hash, rows: 1, problem, refusal: refused, note: undefined };
   }
+  const { heldBack } = after;
   if (isKnown) {
-    const upsert = difference(row, before, fingerprint, context);
-    if (isSure && upsert.fields.length === 0) return { kind: 'unchanged', omitted };
+    const upsert = difference(row, before, after, entry, context);
+    if (isSure && upsert.fields.length === 0) return unchanged(heldBack);
     const lookup = context.syncMode === 'enrich' && !isSure;
-    return { kind: 'changed', upsert: { ...upsert, lookup }, omitted };
+    return { kind: 'changed', upsert: { ...upsert, lookup }, omitted, heldBack };
   }
   const absent = context.syncMode === 'enrich' && entry?.absentAt !== undefined;
-  if (absent && (entry.absentAt ?? 0) > context.askAgainBeforeMs) return { kind: 'unchanged', omitted };
-  const upsert = difference(row, [], fingerprint, context);
-  return { kind: 'added', upsert: { ...upsert, lookup: context.syncMode === 'enrich' }, omitted };
+  if (absent && (entry.absentAt ?? 0) > context.askAgainBeforeMs) return unchanged();
+  const upsert = difference(row, [], after, entry, context);
+  return { kind: 'added', upsert: { ...upsert, lookup: context.syncMode === 'enrich' }, omitted, heldBack: [] };
 }
 
-/** Most rows are unchanged, and equal bytes say so without looking at a single field. */
-const decodedUnlessSame = (fingerprint: Uint8Array, row: Row): FieldPrint[] | undefined =>
-  sameFingerprint(fingerprint, row.fingerprint) ? undefined : decodeFingerprint(fingerprint);
+type After = {
+  /** What the ledger gets. */
+  readonly fingerprint: Uint8Array;
+  readonly prints: readonly FieldPrint[];
+  /** Ids of prints that stay as they were, whatever the row says. */
+  readonly carried: ReadonlySet<number>;
+  readonly heldBack: readonly number[];
+};
 
 /**
  * The fingerprint that the ledger gets: the row's own, and the prints of what stays in Braze as it is (omitted values,
- * attributes that never receive null, whether still mapped or not).
+ * attributes that never receive null, whether still mapped or not, what is held, what was sent too short a time ago).
  */
-function withCarried(row: Row, before: readonly FieldPrint[], context: DecideContext): Uint8Array {
-  const carried = new Set(row.carried);
-  const own = decodeFingerprint(row.fingerprint);
-  const ownIds = new Set(own.map((field) => field.id));
-  const kept = before.filter(({ id }) => !ownIds.has(id) && (carried.has(id) || isNeverNull(id, context.dictionary)));
-  return kept.length === 0 ? row.fingerprint : encodeFingerprint([...own, ...kept].sort((a, b) => a.id - b.id));
+function afterOf(row: Row, before: readonly FieldPrint[], entry: Entry | undefined, context: DecideContext): After {
+  const own = new Map(decodeFingerprint(row.fingerprint).map((field) => [field.id, field]));
+  const omitted = new Set(row.carried);
+  const tooSoon = tooSoonIds(entry, context);
+  const carried = new Set<number>();
+  const heldBack: number[] = [];
+  for (const field of before) {
+    const { id, print } = field;
+    if (tooSoon.has(id) && print !== UNKNOWN_PRINT) {
+      own.set(id, field);
+      carried.add(id);
+    } else if (!own.has(id)) {
+      const isHeld = context.holds.field(id, row.hash);
+      if (!isHeld && !omitted.has(id) && !isNeverNull(id, context.dictionary)) continue;
+      if (isHeld) heldBack.push(id);
+      own.set(id, field);
+      carried.add(id);
+    }
+  }
+  if (carried.size === 0) return { fingerprint: row.fingerprint, prints: [...own.values()], carried, heldBack };
+  const prints = [...own.values()].sort((a, b) => a.id - b.id);
+  return { fingerprint: encodeFingerprint(prints), prints, carried, heldBack };
 }
+
+/** Ids of the fields that were sent less than their least interval ago. */
+function tooSoonIds(entry: Entry | undefined, { shape, nowMs }: DecideContext): ReadonlySet<number> {
+  const { sentAt } = entry ?? {};
+  if (!sentAt) return NONE;
+  return new Set(
+    shape.fields.flatMap(({ id, minIntervalMs }) => {
+      const at = sentAt.get(id);
+      return minIntervalMs !== undefined && at !== undefined && at + minIntervalMs > nowMs ? [id] : [];
+    }),
+  );
+}
+
+const NONE: ReadonlySet<number> = new Set();
 
 const isNeverNull = (id: number, dictionary: Dictionary): boolean => {
   const name = dictionary.nameById.get(id);
   return name?.startsWith('a:') === true && NEVER_NULL.has(name.slice(2));
 };
 
-function difference(row: Row, before: readonly FieldPrint[], fingerprint: Uint8Array, context: DecideContext): Upsert {
-  const beforeById = new Map(before.map(({ id, print }) => [id, print]));
-  const after = decodeFingerprint(fingerprint);
-  const afterIds = new Set(after.map(({ id }) => id));
-  const differing = new Set(after.filter(({ id, print }) => beforeById.get(id) !== print).map(({ id }) => id));
+function difference(
+  row: Row,
+  before: readonly FieldPrint[],
+  after: After,
+  entry: Entry | undefined,
+  context: DecideContext,
+): Upsert {
+  const { shape, dictionary, nowMs } = context;
+  const known = new Map(before.filter(({ id }) => !isSentAnyway(id, context)).map(({ id, print }) => [id, print]));
+  const afterIds = new Set(after.prints.map(({ id }) => id));
+  const differing = new Set(
+    after.prints.filter(({ id, print }) => !after.carried.has(id) && known.get(id) !== print).map(({ id }) => id),
+  );
   const attributes = new Map<string, JsonValue>();
   const subscriptions = new Map<string, SubscriptionState>();
-  context.shape.fields.forEach(({ id, attribute }, index) => {
+  shape.fields.forEach(({ id, attribute }, index) => {
     if (differing.has(id)) attributes.set(attribute, row.values[index] ?? null);
   });
-  for (const { id, subscriptionGroupId } of context.shape.memberships) {
+  for (const { id, subscriptionGroupId } of shape.memberships) {
     if (differing.has(id)) subscriptions.set(subscriptionGroupId, 'subscribed');
   }
   const ended = before.filter(({ id }) => !afterIds.has(id)).map(({ id }) => id);
-  for (const id of ended) unset(id, context.dictionary, attributes, subscriptions);
+  for (const id of ended) unset(id, dictionary, attributes, subscriptions);
+  const fields = [...differing, ...ended];
   const { hash, primaryKey } = row;
-  return { hash, primaryKey, attributes, subscriptions, fields: [...differing, ...ended], fingerprint, lookup: false };
+  const { fingerprint } = after;
+  const sentAt = sentAtAfter(entry, new Set(fields), shape, nowMs);
+  const refusedBefore = entry?.refused;
+  return {
+    hash,
+    primaryKey,
+    attributes,
+    subscriptions,
+    fields,
+    ended,
+    fingerprint,
+    lookup: false,
+    sentAt,
+    refusedBefore,
+  };
+}
+
+/** In a resync nothing counts as known, but for subscription states: they may be the user's own choice by now. */
+const isSentAnyway = (id: number, { resync, dictionary }: DecideContext): boolean =>
+  resync === 'groups' || (resync === 'attributes' && nameOf(id, dictionary).startsWith('a:'));
+
+function sentAtAfter(
+  entry: Entry | undefined,
+  sent: ReadonlySet<number>,
+  shape: Shape,
+  nowMs: number,
+): ReadonlyMap<number, number> {
+  const times = new Map<number, number>();
+  for (const { id, minIntervalMs } of shape.fields) {
+    if (minIntervalMs === undefined) continue;
+    const at = sent.has(id) ? nowMs : entry?.sentAt?.get(id);
+    if (at !== undefined) times.set(id, at);
+  }
+  return times;
 }
 
 function unset(
@@ -162,16 +325,17 @@ function nameOf(id: number, dictionary: Dictionary): string {
   return name;
 }
 
-function decideRemoval(entry: Entry, { syncMode, dictionary }: DecideContext): Decision {
+function decideRemoval(entry: Entry, { syncMode, dictionary, holds }: DecideContext): Decision {
   const { hash, primaryKey, fingerprint } = entry;
-  if (fingerprint === undefined) return { kind: 'forgotten', hash, primaryKey };
+  if (fingerprint === undefined) return { kind: 'forgotten', hash };
   const known = decodeFingerprint(fingerprint);
+  const groups = known.filter(({ id }) => nameOf(id, dictionary).startsWith('g:'));
+  if (syncMode !== 'sync' && entry.gone && groups.length === 0) return { kind: 'kept' };
+  if (holds.removal(hash)) return { kind: 'held', hash };
   if (syncMode === 'sync') {
     const fields = known.map(({ id }) => id);
     return { kind: 'removed', removal: { hash, primaryKey, leaves: [], fields, fingerprint: undefined } };
   }
-  const groups = known.filter(({ id }) => nameOf(id, dictionary).startsWith('g:'));
-  if (entry.gone && groups.length === 0) return { kind: 'kept' };
   const groupIds = new Set(groups.map(({ id }) => id));
   const removal = {
     hash,

@@ -23,6 +23,8 @@ export type Field = {
   readonly position: number;
   readonly convert: Converter;
   readonly neverNull: boolean;
+  /** Least time between two updates of one user, ms. */
+  readonly minIntervalMs?: number | undefined;
 };
 
 /** A subscription group of the destination. */
@@ -89,6 +91,7 @@ export function shapeOf(destination: Destination, column: (property: string) => 
     position: FIRST_PROPERTY + properties.indexOf(field.property),
     convert: converterOf(field, column(field.property).type),
     neverNull: NEVER_NULL.has(field.attribute),
+    ...(field.minIntervalMs === undefined ? {} : { minIntervalMs: field.minIntervalMs }),
   }));
   const memberships = selectedGroups(destination).map((group, index) => {
     const subscriptionGroupId = (destination.subscriptionGroups[group] ?? '').toLowerCase();
@@ -113,6 +116,9 @@ const MAX_EXTERNAL_ID_BYTES = 987;
 /** Returns why Braze would refuse a primary key as external_id, or undefined. */
 function primaryKeyProblem(primaryKey: string): string | undefined {
   if (primaryKey.trim() === '') return 'the primary key is empty';
+  // Half a character is in no UTF-8: two such keys could have one record hash.
+  if (!primaryKey.isWellFormed()) return 'the primary key is no valid Unicode (a lone surrogate)';
+  if (primaryKey.includes('\0')) return 'the primary key holds a NUL character';
   const bytes = Buffer.byteLength(primaryKey);
   if (bytes > MAX_EXTERNAL_ID_BYTES) return `the primary key is longer than ${MAX_EXTERNAL_ID_BYTES} bytes (${bytes})`;
   return undefined;

@@ -19,12 +19,21 @@ export type Entry = {
   readonly gone?: boolean | undefined;
   readonly uncertain?: boolean | undefined;
   readonly refused?: Refusal | undefined;
+  /** When fields with a least interval were last sent, by id; epoch ms. */
+  readonly sentAt?: ReadonlyMap<number, number> | undefined;
 };
 
+/** Why a record is not in Braze as the warehouse has it. Stays until its state is accepted, or the record is gone. */
 export type Refusal = {
-  /** Digest of the fingerprint that was refused: the same state is not sent again. */
+  /** Digest of the state that was refused: the same state is not sent again. */
   readonly digest: string;
   readonly reason: string;
+  /** The field at fault, or an empty text for the record as a whole. */
+  readonly field: string;
+  /** How many states of the record have been refused in a row, or one state again on request. */
+  readonly tries: number;
+  /** When the first of them was refused, epoch ms. */
+  readonly since: number;
 };
 
 /** True when Braze may have the user: only then is there something to delete or to leave. */
@@ -61,5 +70,6 @@ export function withPossibleWrite(entry: Entry | undefined, write: PossibleWrite
     fingerprint: encodeFingerprint(fields),
     uncertain: write.deletes || entry === undefined || !mayBeInBraze(entry) || entry.uncertain === true,
     ...(entry?.gone ? { gone: true } : {}),
+    ...(entry?.sentAt ? { sentAt: entry.sentAt } : {}),
   };
 }

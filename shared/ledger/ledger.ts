@@ -3,7 +3,8 @@
  *
  * Keys: `pk` is the destination and the first two hex digits of the record hash (256 partitions, so that no key is hot
  * at any size), `sk` the rest of it. Attributes have one letter, as there is an item for every user: k primary key,
- * f fingerprint, a absent since, g gone, u uncertain, r digest of the refused state, m its reason.
+ * f fingerprint, a absent since, g gone, u uncertain, t when fields were last sent; of a refused state r its digest,
+ * m the reason, x the field, n the tries, s since when. Times are epoch seconds.
  */
 import {
   BatchWriteCommand,
@@ -24,13 +25,20 @@ import { MAX_FIELD_ID } from './fingerprint.ts';
 export type LedgerWrite =
   | { readonly kind: 'put'; readonly entry: Entry }
   | { readonly kind: 'delete'; readonly hash: string }
-  | { readonly kind: 'refuse'; readonly hash: string; readonly primaryKey: string; readonly refusal: Refusal };
+  | { readonly kind: 'refuse'; readonly hash: string; readonly primaryKey: string; readonly refusal: Refusal }
+  /** The record is no longer refused; what Braze has of it stays as it was. */
+  | { readonly kind: 'clear'; readonly hash: string };
 
 /** Field names (see fieldName, groupName) and their ids. Ids are given once and never change. */
 export type Dictionary = {
   readonly idByName: ReadonlyMap<string, number>;
   readonly nameById: ReadonlyMap<number, string>;
+  /** What the ledger's records are records of. */
+  readonly identity?: Identity | undefined;
 };
+
+/** What makes a ledger another one: its primary key, and the workspace that it is about. */
+export type Identity = { readonly primaryKey: string; readonly workspace: string };
 
 export type Ledger = {
   /** Yields the entries of a range in record hash order, those after `after` only; pages, one fetched ahead at least. */
@@ -40,8 +48,8 @@ export type Ledger = {
   readonly write: (destination: string, writes: readonly LedgerWrite[]) => Promise<void>;
   /** Returns the destination's dictionary, or undefined when it never had a run. */
   readonly dictionary: (destination: string) => Promise<Dictionary | undefined>;
-  /** Returns the dictionary after giving an id to each name that has none. */
-  readonly ensureFields: (destination: string, names: readonly string[]) => Promise<Dictionary>;
+  /** Returns the dictionary after giving an id to each name that has none, and noting what the ledger is about. */
+  readonly ensureFields: (destination: string, names: readonly string[], identity?: Identity) => Promise<Dictionary>;
 };
 
 /** A Braze attribute's name in the dictionary. */
@@ -65,14 +73,22 @@ const Item = z.object({
   u: z.boolean().optional(),
   r: z.string().optional(),
   m: z.string().optional(),
+  x: z.string().default(''),
+  n: z.int().default(1),
+  s: z.number().default(0),
+  t: z.record(z.string(), z.number()).optional(),
 });
-const DictionaryItem = z.object({ ids: z.record(z.string(), z.int().min(1).max(MAX_FIELD_ID)), version: z.int() });
+const DictionaryItem = z.object({
+  ids: z.record(z.string(), z.int().min(1).max(MAX_FIELD_ID)),
+  version: z.int(),
+  identity: z.object({ primaryKey: z.string(), workspace: z.string() }).optional(),
+});
 
 const partition = (destination: string, byte: number): string => `${destination}#${hexByte(byte)}`;
 const keyOf = (destination: string, hash: string) => ({ pk: `${destination}#${hash.slice(0, 2)}`, sk: hash.slice(2) });
 
 function entryOf(item: unknown): Entry {
-  const { pk, sk, k, f, a, g, u, r, m } = Item.parse(item);
+  const { pk, sk, k, f, a, g, u, r, m, x, n, s, t } = Item.parse(item);
   return {
     hash: pk.slice(-2) + sk,
     primaryKey: k,
@@ -80,18 +96,32 @@ function entryOf(item: unknown): Entry {
     ...(a === undefined ? {} : { absentAt: a * SECOND_MS }),
     ...(g ? { gone: true } : {}),
     ...(u ? { uncertain: true } : {}),
-    ...(r === undefined ? {} : { refused: { digest: r, reason: m ?? '' } }),
+    ...(r === undefined ? {} : { refused: { digest: r, reason: m ?? '', field: x, tries: n, since: s * SECOND_MS } }),
+    ...(t ? { sentAt: new Map(Object.entries(t).map(([id, at]) => [Number(id), at * SECOND_MS])) } : {}),
   };
 }
+
+const seconds = (ms: number): number => Math.floor(ms / SECOND_MS);
+
+const refusalItem = ({ digest, reason, field, tries, since }: Refusal) => ({
+  r: digest,
+  m: reason,
+  x: field,
+  n: tries,
+  s: seconds(since),
+});
 
 const itemOf = (destination: string, entry: Entry) => ({
   ...keyOf(destination, entry.hash),
   k: entry.primaryKey,
   ...(entry.fingerprint ? { f: entry.fingerprint } : {}),
-  ...(entry.absentAt === undefined ? {} : { a: Math.floor(entry.absentAt / SECOND_MS) }),
+  ...(entry.absentAt === undefined ? {} : { a: seconds(entry.absentAt) }),
   ...(entry.gone ? { g: true } : {}),
   ...(entry.uncertain ? { u: true } : {}),
-  ...(entry.refused ? { r: entry.refused.digest, m: entry.refused.reason } : {}),
+  ...(entry.refused ? refusalItem(entry.refused) : {}),
+  ...(entry.sentAt && entry.sentAt.size > 0
+    ? { t: Object.fromEntries([...entry.sentAt].map(([id, at]) => [String(id), seconds(at)])) }
+    : {}),
 });
 
 /** Returns the ledger that lives in a DynamoDB table. */
@@ -111,25 +141,33 @@ export function dynamoLedger(db: DynamoDBDocumentClient, table: string, clock: C
       return item ? entryOf(item) : undefined;
     },
     write: async (destination, writes) => {
-      const requests = writes.filter((write) => write.kind !== 'refuse').map((write) => requestOf(destination, write));
+      const requests = writes
+        .filter((write) => write.kind === 'put' || write.kind === 'delete')
+        .map((write) => requestOf(destination, write));
       const calls = Array.from({ length: Math.ceil(requests.length / WRITES_PER_CALL) }, (_, call) =>
         batchWrite(db, table, clock, requests.slice(call * WRITES_PER_CALL, (call + 1) * WRITES_PER_CALL)),
       );
       const refusals = writes
         .filter((write) => write.kind === 'refuse')
         .map(({ hash, primaryKey, refusal }) => refuse(db, table, destination, hash, primaryKey, refusal));
-      await Promise.all([...calls, ...refusals]);
+      const cleared = writes
+        .filter((write) => write.kind === 'clear')
+        .map(({ hash }) => clear(db, table, destination, hash));
+      await Promise.all([...calls, ...refusals, ...cleared]);
     },
     dictionary: async (destination) => {
       const item = await dictionary(destination);
-      return item && dictionaryOf(item.ids);
+      return item && dictionaryOf(item.ids, item.identity);
     },
-    ensureFields: async (destination, names) => {
+    ensureFields: async (destination, names, given) => {
       for (;;) {
         const item = await dictionary(destination);
         const ids = withNames(item?.ids ?? {}, names);
-        if (item && Object.keys(ids).length === Object.keys(item.ids).length) return dictionaryOf(item.ids);
-        if (await putDictionary(db, table, destination, ids, item?.version)) return dictionaryOf(ids);
+        const identity = given ?? item?.identity;
+        const isKnown = item && sameIdentity(item.identity, identity);
+        if (isKnown && Object.keys(ids).length === Object.keys(item.ids).length) return dictionaryOf(ids, identity);
+        if (await putDictionary(db, table, destination, { ids, identity }, item?.version))
+          return dictionaryOf(ids, identity);
       }
     },
   };
@@ -147,28 +185,32 @@ function withNames(ids: Readonly<Record<string, number>>, names: readonly string
   return Object.fromEntries(known);
 }
 
-function dictionaryOf(ids: Readonly<Record<string, number>>): Dictionary {
+const sameIdentity = (one: Identity | undefined, other: Identity | undefined): boolean =>
+  one?.primaryKey === other?.primaryKey && one?.workspace === other?.workspace;
+
+function dictionaryOf(ids: Readonly<Record<string, number>>, identity?: Identity): Dictionary {
   const idByName = new Map(Object.entries(ids));
-  return { idByName, nameById: new Map([...idByName].map(([name, id]) => [id, name])) };
+  return { idByName, nameById: new Map([...idByName].map(([name, id]) => [id, name])), identity };
 }
 
 /** Returns a dictionary in which every name has an id, the known ones their own; nothing is written. */
 export const dictionaryWith = (known: Dictionary | undefined, names: readonly string[]): Dictionary =>
-  dictionaryOf(withNames(Object.fromEntries(known?.idByName ?? []), names));
+  dictionaryOf(withNames(Object.fromEntries(known?.idByName ?? []), names), known?.identity);
 
 /** Writes the dictionary unless somebody else has meanwhile; returns whether it was written. */
 async function putDictionary(
   db: DynamoDBDocumentClient,
   table: string,
   destination: string,
-  ids: Record<string, number>,
+  { ids, identity }: { readonly ids: Record<string, number>; readonly identity: Identity | undefined },
   version: number | undefined,
 ): Promise<boolean> {
   const condition =
     version === undefined
       ? { ConditionExpression: 'attribute_not_exists(pk)' }
       : { ConditionExpression: 'version = :version', ExpressionAttributeValues: { ':version': version } };
-  const Item = { pk: destination, sk: DICTIONARY_KEY, ids, version: (version ?? 0) + 1 };
+  const noted = identity ? { identity: { ...identity } } : {};
+  const Item = { pk: destination, sk: DICTIONARY_KEY, ids, ...noted, version: (version ?? 0) + 1 };
   return succeeded(db.send(new PutCommand({ TableName: table, Item, ...condition })));
 }
 
@@ -185,7 +227,7 @@ export async function succeeded(call: Promise<unknown>): Promise<boolean> {
 
 type WriteRequest = NonNullable<NonNullable<BatchWriteCommandInput['RequestItems']>[string]>[number];
 
-const requestOf = (destination: string, write: Exclude<LedgerWrite, { kind: 'refuse' }>): WriteRequest =>
+const requestOf = (destination: string, write: Extract<LedgerWrite, { kind: 'put' | 'delete' }>): WriteRequest =>
   write.kind === 'put'
     ? { PutRequest: { Item: itemOf(destination, write.entry) } }
     : { DeleteRequest: { Key: keyOf(destination, write.hash) } };
@@ -218,9 +260,25 @@ const refuse = (
     new UpdateCommand({
       TableName: table,
       Key: keyOf(destination, hash),
-      UpdateExpression: 'SET k = :k, r = :r, m = :m',
-      ExpressionAttributeValues: { ':k': primaryKey, ':r': refusal.digest, ':m': refusal.reason },
+      UpdateExpression: 'SET k = :k, r = :r, m = :m, x = :x, n = :n, s = :s',
+      ExpressionAttributeValues: {
+        ':k': primaryKey,
+        ...Object.fromEntries(Object.entries(refusalItem(refusal)).map(([name, value]) => [`:${name}`, value])),
+      },
     }),
+  );
+
+/** An entry that is gone meanwhile stays gone. */
+const clear = (db: DynamoDBDocumentClient, table: string, destination: string, hash: string): Promise<boolean> =>
+  succeeded(
+    db.send(
+      new UpdateCommand({
+        TableName: table,
+        Key: keyOf(destination, hash),
+        UpdateExpression: 'REMOVE r, m, x, n, s',
+        ConditionExpression: 'attribute_exists(pk)',
+      }),
+    ),
   );
 
 type Page = { readonly entries: readonly Entry[]; readonly next: Record<string, unknown> | undefined };

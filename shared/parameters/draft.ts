@@ -15,6 +15,7 @@ const mapOf = <T extends z.ZodType>(part: T) =>
 const DraftApp = z.object({
   type: Text,
   endpoint: Text,
+  allowEndpoint: Anything,
   apiKeySecret: Text,
   secret: Anything,
   workgroup: Anything,
@@ -38,6 +39,7 @@ const DraftDestination = z.object({
   customAttributes: Anything,
   subscriptionGroups: Parts,
   audience: Text,
+  renamedFrom: Text,
 });
 const Draft = z.object({ apps: mapOf(DraftApp), models: mapOf(DraftModel), destinations: mapOf(DraftDestination) });
 

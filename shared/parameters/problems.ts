@@ -53,8 +53,9 @@ const formatProblems = (problems: readonly Problem[]): string =>
 
 /** Returns the problem that a finding is at a place. */
 export function problemAt(place: Place, { path, found, allowed, hint }: Finding): Problem {
-  const message = `found ${found}, allowed: ${allowed}${hint === undefined ? '' : `; ${hint}`}`;
-  return { file: place.file, line: place.line, column: place.column, path: pathText(path), found, allowed, message };
+  const message = shown(`found ${found}, allowed: ${allowed}${hint === undefined ? '' : `; ${hint}`}`);
+  const { file, line, column } = place;
+  return { file, line, column, path: pathText(path), found: shown(found), allowed: shown(allowed), message };
 }
 
 /** Returns a path as a person would write it: `models.customers.groups.vip.all[0].op`. */
@@ -70,9 +71,11 @@ const MAX_SHOWN_CHARACTERS = 60;
 
 /** Returns a text in single quotes on one line, cut at 60 characters. */
 export function quote(text: string): string {
-  const shown = text.length > MAX_SHOWN_CHARACTERS ? `${text.slice(0, MAX_SHOWN_CHARACTERS)}…` : text;
-  return `'${shown.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Surrogate}]/gu, escaped)}'`;
+  return `'${shown(text.length > MAX_SHOWN_CHARACTERS ? `${text.slice(0, MAX_SHOWN_CHARACTERS)}…` : text)}'`;
 }
+
+/** Returns a text without signs that would steer a terminal or begin a line: names of the file are in many messages. */
+const shown = (text: string): string => text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Surrogate}]/gu, escaped);
 
 function escaped(character: string): string {
   if (character === '\n') return '\\n';

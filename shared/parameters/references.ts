@@ -171,7 +171,19 @@ function destinationFindings(draft: Draft, name: string, destination: DraftDesti
     ...(model ? externalIdFindings(destination, model, path) : []),
     ...sameGroupIdFindings(destination, path),
     ...customNameFindings(destination, path),
+    ...renamedFindings(draft, name, destination.renamedFrom, [...path, 'renamedFrom']),
   ];
+}
+
+/** A ledger goes from one destination to one other, and the former one is gone. */
+function renamedFindings(draft: Draft, name: string, from: string | undefined, path: Path): Finding[] {
+  if (from === undefined) return [];
+  const allowed = 'the former name of this destination';
+  if (Object.hasOwn(draft.destinations ?? {}, from))
+    return [{ path, found: `${quote(from)}, which is a destination of this file`, allowed }];
+  const other = members(draft.destinations).find(([each, { renamedFrom }]) => each !== name && renamedFrom === from);
+  if (!other) return [];
+  return [{ path, found: `${quote(from)}, which ${quote(other[0])} was renamed from too`, allowed }];
 }
 
 function modelReference({ models }: Draft, name: string | undefined, path: Path): Finding[] {

@@ -8,6 +8,7 @@
  */
 import * as z from 'zod';
 import { isStandardAttribute, STANDARD_ATTRIBUTES } from '../braze/attributes.ts';
+import { fixedMs } from '../time.ts';
 import { withoutTrailingSlash } from './endpoint.ts';
 import { stripTrailingComments, stripTrailingSemicolon } from './sql-text.ts';
 
@@ -30,6 +31,13 @@ export const SecretId = formed(
   'the name or ARN of a secret in AWS Secrets Manager',
 ).describe('Name or ARN of a secret in AWS Secrets Manager. Never the secret itself.');
 
+/**
+ * Names that become parts of ARNs in policies: a wildcard or a policy variable in one would grant more than it names.
+ * Source: Amazon Redshift API Reference, 'GetClusterCredentials' and 'CreateCluster'.
+ */
+const ClusterName = formed(/^[a-z][a-z0-9-]{0,62}$/, 'a cluster identifier: lower-case letters, digits and -');
+const DatabaseName = formed(/^[A-Za-z_][A-Za-z0-9_+.@-]{0,127}$/, 'text of letters, digits, _ + . @ and -, not empty');
+
 export const RedshiftApp = z
   .strictObject({
     type: z.literal('redshift').describe('A Redshift warehouse.'),
@@ -39,9 +47,9 @@ export const RedshiftApp = z
       .max(128)
       .optional()
       .describe('Redshift Serverless workgroup. Either this, or cluster and dbUser.'),
-    cluster: z.string().min(1).optional().describe('Provisioned cluster identifier.'),
-    dbUser: z.string().min(1).optional().describe('Database user on the provisioned cluster (temporary credentials).'),
-    database: z.string().min(1).describe('Database name.'),
+    cluster: ClusterName.optional().describe('Provisioned cluster identifier.'),
+    dbUser: DatabaseName.optional().describe('Database user on the provisioned cluster (temporary credentials).'),
+    database: DatabaseName.describe('Database name.'),
     secret: SecretId.optional().describe(
       'Secret with the database user and password. Without it, IAM credentials are used.',
     ),
@@ -56,6 +64,10 @@ export const BrazeApp = z
       .min(1)
       .overwrite(withoutTrailingSlash)
       .describe("The workspace's REST endpoint, from the Braze dashboard, such as https://rest.iad-01.braze.com."),
+    allowEndpoint: z
+      .boolean()
+      .default(false)
+      .describe("Takes an endpoint that is not one of Braze's own hosts: any over https, http on this machine only."),
     apiKeySecret: SecretId.describe(
       'Secret that holds the REST API key: the key as plain text, or JSON with an apiKey member.',
     ),
@@ -73,6 +85,14 @@ export const BrazeApp = z
       .max(2500)
       .default(250)
       .describe('Requests a minute to /users/export/ids (enrich only).'),
+    workspace: z
+      .string()
+      .min(1)
+      .max(200)
+      .optional()
+      .describe(
+        'Names the workspace where the endpoint alone does not, such as behind a proxy. A destination never moves to another workspace.',
+      ),
     settleSeconds: z
       .int()
       .min(0)
@@ -174,11 +194,26 @@ export const ATTRIBUTE_TYPES = ['string', 'integer', 'float', 'boolean', 'date',
 export const AttributeType = z.enum(ATTRIBUTE_TYPES);
 export type AttributeType = z.infer<typeof AttributeType>;
 
+/** A length of time that is the same at any date. */
+const FixedDuration = formed(
+  /^[1-9]\d{0,5} (minute|hour|day|week)s?$/,
+  'a whole number of minutes, hours, days or weeks, such as 1 day',
+);
+
 const CustomAttribute = z.union([
   PropertyName,
   z.strictObject({
     property: PropertyName.optional().describe("The column; the attribute's own name when left out."),
     type: AttributeType.optional().describe("The attribute's type, where the column's own type is not the wanted one."),
+    resolution: z
+      .union([FixedDuration, z.number().positive()])
+      .optional()
+      .describe(
+        'Rounds values down, so that small changes cost no data point: a time to a multiple of a duration (1 day), a number to a multiple of a number (10).',
+      ),
+    minInterval: FixedDuration.optional().describe(
+      'Least time between two updates of this attribute of one user, such as 1 day; what changes sooner waits.',
+    ),
   }),
   z.null(),
 ]);
@@ -208,6 +243,15 @@ const Schedule = z.union([
       .describe('Start within this many minutes after the scheduled time.'),
   }),
 ]);
+
+const limits = (maxPercent: number, of: string, minRecords: number) =>
+  z
+    .strictObject({
+      maxPercent: z.number().min(0).max(100).default(maxPercent).describe(`Percent of ${of}.`),
+      maxRecords: z.int().min(0).default(10_000).describe('Records.'),
+      minRecords: z.int().min(0).default(minRecords).describe('So few records, or fewer than them, are never held.'),
+    })
+    .prefault({});
 
 const mappingShape = Object.fromEntries(
   Object.entries(STANDARD_ATTRIBUTES).map(([name, kind]) => [
@@ -250,6 +294,22 @@ export const Destination = z
       })
       .prefault({})
       .describe('Removals beyond either limit are held until a person approves them.'),
+    groupGuard: limits(50, "the group's members in the ledger", 9).describe(
+      'Records that leave one subscription group while it is listed: beyond either limit they are held until a person approves them.',
+    ),
+    nullGuard: limits(50, 'the records in the ledger that have the attribute', 9).describe(
+      'Records of which one mapped attribute becomes NULL: beyond either limit this is held until a person approves it.',
+    ),
+    budget: z
+      .strictObject({
+        dataPointsPerRun: z.int().min(1).optional().describe('Data points of one run.'),
+        dataPointsPerDay: z.int().min(1).optional().describe('Data points of all runs that started within 24 hours.'),
+      })
+      .optional()
+      .describe('A run that would cost more is held, before it sends anything, until a person approves it.'),
+    renamedFrom: Name.optional().describe(
+      "The destination's former name: it goes on with that one's ledger. May be left out after the first run.",
+    ),
     invalidValues: z
       .enum(['reject', 'omit'])
       .default('reject')
@@ -269,6 +329,12 @@ export const Destination = z
 /** The name of an environment, and of its parameter file. */
 export const Environment = formed(/^[a-z][a-z0-9-]{0,23}$/, 'lower-case letters, digits and -, 24 characters at most');
 
+/** A customer-managed key of AWS KMS. Keys that AWS manages (alias/aws/…) cannot be granted to the services that need it. */
+export const KmsKey = formed(
+  /^(alias\/(?!aws\/)[A-Za-z0-9/_-]{1,250}|arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key\/[A-Za-z0-9-]{1,100})$/,
+  'the ARN of a KMS key, or its alias such as alias/w2b',
+);
+
 export const Parameters = z
   .strictObject({
     environment: Environment.describe('Names the stack.'),
@@ -276,6 +342,9 @@ export const Parameters = z
     apps: z.record(Name, App).describe('Connections, by name.'),
     models: z.record(Name, Model).describe('What is read, by name.'),
     destinations: z.record(Name, Destination).describe('What is sent where, by name.'),
+    kmsKey: KmsKey.optional().describe(
+      "ARN or alias of a customer-managed KMS key, in the stack's account and region, that encrypts queues, tables, logs and alarms; its policy is yours (docs/security.md).",
+    ),
   })
   .describe('warehouse-to-braze parameter file');
 
@@ -287,6 +356,8 @@ export type Destination = z.infer<typeof Destination>;
 export type Parameters = z.infer<typeof Parameters>;
 /** A parameter file as a person writes it. */
 export type ParametersInput = z.input<typeof Parameters>;
+/** Limits of a guard. */
+export type Limits = { readonly maxPercent: number; readonly maxRecords: number; readonly minRecords?: number };
 export type SyncMode = Destination['syncMode'];
 
 /** A field of a destination: one attribute of a Braze user, and the property that fills it. */
@@ -295,7 +366,14 @@ export type FieldMapping = {
   readonly property: string;
   readonly standard: boolean;
   readonly type?: AttributeType;
+  /** Values are rounded down to multiples of this: milliseconds where it is a time, else units of the number. */
+  readonly resolution?: { readonly ms: number } | { readonly step: number };
+  /** Least time between two updates of one user, ms. */
+  readonly minIntervalMs?: number;
 };
+
+const resolutionOf = (resolution: string | number): NonNullable<FieldMapping['resolution']> =>
+  typeof resolution === 'number' ? { step: resolution } : { ms: fixedMs(resolution) };
 
 /** Returns a destination's fields in a stable order, `external_id` left out; both ways to write customAttributes become one. */
 export function fieldsOf(destination: Destination): FieldMapping[] {
@@ -306,8 +384,13 @@ export function fieldsOf(destination: Destination): FieldMapping[] {
     ? destination.customAttributes.map((property) => ({ attribute: property, property, standard: false }))
     : Object.entries(destination.customAttributes).map(([attribute, source]) => {
         if (typeof source === 'string') return { attribute, property: source, standard: false };
-        const type = source?.type;
-        return { attribute, property: source?.property ?? attribute, standard: false, ...(type ? { type } : {}) };
+        const { property = attribute, type, resolution, minInterval } = source ?? {};
+        return {
+          ...{ attribute, property, standard: false },
+          ...(type ? { type } : {}),
+          ...(resolution === undefined ? {} : { resolution: resolutionOf(resolution) }),
+          ...(minInterval === undefined ? {} : { minIntervalMs: fixedMs(minInterval) }),
+        };
       });
   return [...standard, ...custom];
 }

@@ -25,7 +25,7 @@ export function senseFindings(draft: Draft): Finding[] {
 }
 
 function appFindings(app: DraftApp, path: Path): Finding[] {
-  const endpoint = app.endpoint ? endpointProblem(app.endpoint) : undefined;
+  const endpoint = app.endpoint ? endpointProblem(app.endpoint, app.allowEndpoint === true) : undefined;
   return [
     ...(endpoint ? [{ path: [...path, 'endpoint'], ...endpoint }] : []),
     ...secretFindings(app.apiKeySecret, [...path, 'apiKeySecret']),

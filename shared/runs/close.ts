@@ -1,16 +1,12 @@
 /**
- * How a run goes from its last row to its end: the guard's verdict, the release of held removals, and the close, once
- * all batches are settled. Every step can be repeated: it looks at what is there and does what is left to do.
+ * How a run goes from its last row to its end: the close, once all batches are settled. Every step can be repeated: it
+ * looks at what is there and does what is left to do.
  */
 import type { FatalError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
 import type { Clock } from '../time.ts';
-import type { DestinationContext } from './context.ts';
-import { guard } from './guard.ts';
-import { messageText } from './messages.ts';
 import { isOver, type Run, type RunStatus, type Settlement, type Shard, Totals } from './model.ts';
-import type { Queue } from './queue.ts';
 import type { RunStore } from './store.ts';
 
 export type CloseDeps = {
@@ -38,49 +34,6 @@ export async function failRun(
   await closeIfComplete(deps, run);
 }
 
-/** Goes on with a run whose shards are all read: releases its removals or holds them. Does nothing before that. */
-export async function afterExtract(
-  deps: CloseDeps & { readonly extractQueue: Queue },
-  context: DestinationContext,
-  run: Pick<Run, 'run' | 'destination'>,
-): Promise<void> {
-  const shards = await deps.runs.shards(run.run);
-  if (shards.some((shard) => !shard.done)) return;
-  const current = await deps.runs.get(run.destination, run.run);
-  if (!current || isOver(current)) return;
-  if (current.status === 'running' && current.phase === 'extracting')
-    await decideRemovals(deps, context, current, shards);
-  const decided = await deps.runs.get(run.destination, run.run);
-  if (decided && !isOver(decided) && decided.phase === 'releasing') {
-    await deps.extractQueue.send([
-      { text: messageText({ kind: 'release', run: run.run, destination: run.destination }) },
-    ]);
-  }
-  await closeIfComplete(deps, run);
-}
-
-async function decideRemovals(
-  deps: CloseDeps,
-  context: DestinationContext,
-  run: Run,
-  shards: readonly Shard[],
-): Promise<void> {
-  const sum = (count: 'extracted' | 'known' | 'removed') =>
-    shards.reduce((total, shard) => total + shard.counts[count], 0);
-  const removed = sum('removed');
-  const verdict = guard({
-    extracted: sum('extracted'),
-    known: sum('known'),
-    removed,
-    approved: run.approveDeletions,
-    limits: context.destination.deletionGuard,
-  });
-  if (!verdict.released)
-    deps.log.warn('removals are held', { run: run.run, destination: run.destination, because: verdict.because });
-  const phase = verdict.released && removed > 0 ? 'releasing' : 'draining';
-  await deps.runs.change(run, { phase, released: verdict.released }, { status: ['running'], phase: 'extracting' });
-}
-
 /** Closes a run when nothing of it is left to do. @returns the run's end, or undefined while it goes on. */
 export async function closeIfComplete(
   deps: CloseDeps,
@@ -90,14 +43,14 @@ export async function closeIfComplete(
   if (!run || isOver(run)) return undefined;
   if (run.status === 'running' && run.phase !== 'draining') return undefined;
   const [shards, settlements] = await Promise.all([deps.runs.shards(run.run), deps.runs.settlements(run.run)]);
-  if (!isComplete(run, shards, settlements)) return undefined;
+  if (!isComplete(shards, settlements)) return undefined;
   return close(deps, run, shards, settlements);
 }
 
 /** True when every shard is read and every batch that was put on the batch queue is settled. */
-export function isComplete(run: Run, shards: readonly Shard[], settlements: readonly Settlement[]): boolean {
+export function isComplete(shards: readonly Shard[], settlements: readonly Settlement[]): boolean {
   if (shards.some((shard) => !shard.done)) return false;
-  const sent = shards.reduce((sum, shard) => sum + shard.batches + (run.released ? shard.held : 0), 0);
+  const sent = shards.reduce((sum, shard) => sum + shard.batches, 0);
   const settled = settlements.reduce((sum, settlement) => sum + settlement.settled.size, 0);
   return settled >= sent;
 }
@@ -110,7 +63,7 @@ export async function close(
   settlements: readonly Settlement[],
 ): Promise<Run | undefined> {
   const totals = totalsOf(run, shards, settlements);
-  const status = statusOf(run, totals);
+  const status = statusOf(run, totals, settlements);
   const endedAt = deps.clock.now();
   const error =
     run.error ??
@@ -128,35 +81,48 @@ export async function close(
   return { ...run, ...changes };
 }
 
-/** Returns the totals of a run from its shards and settled batches. Every row and every sent record is in exactly one of them. */
+/**
+ * Returns the totals of a run from its shards and settled batches. Every row and every sent record is in exactly one of
+ * them: extracted = unchanged + added + changed + rejected without being sent, and sent = accepted + deleted + refused +
+ * absent + undelivered. What was never settled counts as undelivered once the run has ended.
+ */
 export function totalsOf(run: Run, shards: readonly Shard[], settlements: readonly Settlement[]): Totals {
   const found = (count: keyof Shard['counts']) => shards.reduce((sum, shard) => sum + shard.counts[count], 0);
   const settled = (count: Exclude<keyof Settlement, 'settled' | 'unresolved'>) =>
     settlements.reduce((sum, item) => sum + item[count], 0);
-  const removed = found('removed');
+  const [sent, accepted, deleted] = [sentIn(shards), settled('accepted'), settled('deleted')];
+  const [refused, absent] = [settled('rejected'), settled('absent')];
   return Totals.parse({
     extracted: found('extracted'),
     unchanged: found('unchanged'),
     added: found('added'),
     changed: found('changed'),
-    removed,
-    held: run.released || run.status === 'failing' ? 0 : removed,
-    accepted: settled('accepted'),
-    rejected: found('rejected') + settled('rejected'),
-    deleted: settled('deleted'),
+    removed: found('removed'),
+    held: run.status === 'failing' ? 0 : run.held.reduce((sum, { records }) => sum + records, 0),
+    ...{ accepted, deleted, refused, absent, sent },
+    rejected: found('rejected') + refused,
     omitted: found('omitted'),
-    absent: settled('absent'),
-    undelivered: settled('undelivered'),
+    undelivered: Math.max(0, sent - accepted - deleted - refused - absent),
     requests: settled('requests'),
     lookups: settled('lookups'),
     dataPoints: settled('dataPoints'),
   });
 }
 
+/** Records on the batch queue; a reading that only counts puts none there. */
+const sentIn = (shards: readonly Shard[]): number =>
+  shards.reduce((sum, { pass, counts }) => sum + (pass === 'send' ? counts.sent : 0), 0);
+
 /** Returns how a run ended: what needs a person first comes first. */
-export function statusOf(run: Pick<Run, 'status'>, totals: Totals): RunStatus {
-  if (run.status === 'failing' || totals.undelivered > 0) return 'failed';
-  if (totals.held > 0) return 'held';
+export function statusOf(
+  run: Pick<Run, 'status' | 'held'>,
+  totals: Totals,
+  settlements: readonly Pick<Settlement, 'undelivered'>[],
+): RunStatus {
+  // Notes for the ledger are no records that are sent, but they too may not have got there.
+  const isUndelivered = totals.undelivered > 0 || settlements.some(({ undelivered }) => undelivered > 0);
+  if (run.status === 'failing' || isUndelivered) return 'failed';
+  if (run.held.length > 0) return 'held';
   return totals.rejected > 0 ? 'partial' : 'succeeded';
 }
 

@@ -3,25 +3,24 @@
  * before the move.
  */
 
+import { dataPointsOf } from '../braze/data-points.ts';
 import { MAX_DELETES, MAX_LOOKUPS } from '../braze/requests.ts';
-import type { Decision } from '../diff/decide.ts';
+import type { Decision, Note } from '../diff/decide.ts';
 import type { Destination } from '../parameters/schema.ts';
+import { DELETIONS } from './effects.ts';
 import {
   type BatchKind,
   type BatchMessage,
   escaped,
   messageText,
-  type RemovalRecord,
+  noteRecord,
   removalRecord,
   textBytes,
   upsertRecord,
 } from './messages.ts';
-import type { HeldBatch, Rejection, Shard, ShardCounts } from './model.ts';
+import type { HeldList, Rejection, Shard, ShardCounts } from './model.ts';
 
-/**
- * A batch stays far below the 1 MiB that SQS takes, so that ten of them fit one call, and below the 400 KB of an item in
- * DynamoDB, where removals wait.
- */
+/** A batch stays far below the 1 MiB that SQS takes, so that ten of them fit one call. */
 const BATCH_BYTES = 100_000;
 /** A record larger than this fits no message. */
 export const MAX_RECORD_BYTES = 900_000;
@@ -33,10 +32,12 @@ const BATCHES_PER_MOVE = 10;
 const MAX_LISTED = 1000;
 /** Writes before a move of the cursor, so that a shard of bad rows stays within memory. */
 const MAX_WAITING_REJECTIONS = 200;
+/** Record hashes in one list of a held effect: far below the 400 KB of an item in DynamoDB. */
+const HASHES_PER_LIST = 5000;
 
 export type Collected = {
   readonly texts: readonly string[];
-  readonly held: readonly HeldBatch[];
+  readonly held: readonly HeldList[];
   readonly rejections: readonly Rejection[];
 };
 
@@ -49,7 +50,7 @@ export type Collector = {
   readonly take: () => Collected;
   /** What has been found since the start of the shard, taken in so far. */
   readonly counts: () => ShardCounts;
-  /** Batches and held batches made since the start of the shard, taken out so far. */
+  /** Batches and lists of held records made since the start of the shard, taken out so far. */
   readonly made: () => { readonly batches: number; readonly held: number };
 };
 
@@ -63,6 +64,10 @@ export type CollectorOptions = {
   readonly epoch: string;
   /** Where the shard stands. */
   readonly shard: Pick<Shard, 'shard' | 'batches' | 'held' | 'counts'>;
+  /** Make batches and lists of held records, or only count what would be in them. */
+  readonly makes: boolean;
+  /** List rejections, or only count them. */
+  readonly lists: boolean;
 };
 
 /** Returns a collector that goes on where the shard stands. */
@@ -71,13 +76,12 @@ export function collector(options: CollectorOptions): Collector {
   const counts: ShardCounts = { ...options.shard.counts };
   let { batches, held } = options.shard;
   let texts: string[] = [];
-  let heldBatches: HeldBatch[] = [];
+  let heldLists: HeldList[] = [];
   let rejections: Rejection[] = [];
-  const waiting = { upsert: none(), lookup: none(), forget: none() };
-  let removals: RemovalRecord[] = [];
-  let removalBytes = 0;
+  const waiting = { upsert: none(), lookup: none(), remove: none(), note: none() };
+  const waitingHeld = new Map<string, string[]>();
 
-  const flush = (kind: Exclude<BatchKind, 'remove'>, from: Waiting): void => {
+  const flush = (kind: BatchKind, from: Waiting): void => {
     if (from.records.length === 0) return;
     const records = from.records.map((record) => record.json);
     const message = {
@@ -94,27 +98,36 @@ export function collector(options: CollectorOptions): Collector {
     from.records = [];
     from.bytes = 0;
   };
-  const wait = (
-    kind: Exclude<BatchKind, 'remove'>,
-    into: Waiting,
-    json: unknown,
-    bytes: number,
-    most: number,
-  ): void => {
+  const wait = (kind: BatchKind, into: Waiting, json: unknown, bytes: number, most: number): void => {
+    if (!options.makes) return;
     if (into.bytes + bytes > BATCH_BYTES) flush(kind, into);
     into.records.push({ json, bytes });
     into.bytes += bytes;
     if (into.records.length >= most) flush(kind, into);
   };
-  const flushRemovals = (): void => {
-    if (removals.length === 0) return;
-    heldBatches.push({ shard, seq: held, records: removals });
+  const flushHeld = (effect: string): void => {
+    const hashes = waitingHeld.get(effect) ?? [];
+    if (hashes.length === 0) return;
+    heldLists.push({ effect, shard, seq: held, hashes: new Uint8Array(Buffer.from(hashes.join(''), 'hex')) });
     held++;
-    removals = [];
-    removalBytes = 0;
+    waitingHeld.delete(effect);
+  };
+  const hold = (effect: string, hash: string): void => {
+    counts.held++;
+    if (!options.makes) return;
+    const hashes = waitingHeld.get(effect) ?? [];
+    hashes.push(hash);
+    waitingHeld.set(effect, hashes);
+    if (hashes.length >= HASHES_PER_LIST) flushHeld(effect);
+  };
+  const note = (made: Note | undefined): void => {
+    if (made === undefined) return;
+    counts.due++;
+    const record = noteRecord(made);
+    wait('note', waiting.note, record, textBytes(JSON.stringify(record)), MAX_NOTES);
   };
   const list = (rejection: Rejection): void => {
-    if (counts.listed >= MAX_LISTED) return;
+    if (!options.lists || counts.listed >= MAX_LISTED) return;
     counts.listed++;
     rejections.push(rejection);
   };
@@ -130,10 +143,14 @@ export function collector(options: CollectorOptions): Collector {
         reason: `the record is larger than ${MAX_RECORD_BYTES} bytes`,
         rows: 1,
         omitted: false,
+        tries: 1,
       });
       return;
     }
     counts[decision.kind]++;
+    counts.sent++;
+    counts.due++;
+    counts.dataPoints += dataPointsOf(decision.upsert.attributes);
     if (decision.upsert.lookup)
       wait('upsert', waiting.lookup, record, bytes, Math.min(MAX_LOOKUPS, options.maxUsersPerRequest));
     else wait('upsert', waiting.upsert, record, bytes, options.maxUsersPerRequest);
@@ -148,30 +165,43 @@ export function collector(options: CollectorOptions): Collector {
         case 'changed': {
           counts.extracted++;
           counts.omitted += decision.omitted.length;
-          for (const problem of decision.omitted) list({ hash, ...problem, rows: 1, omitted: true });
-          if (decision.kind === 'unchanged') counts.unchanged++;
-          else upsert(decision);
+          for (const problem of decision.omitted) list({ hash, ...problem, rows: 1, omitted: true, tries: 1 });
+          for (const id of decision.heldBack) hold(String(id), hash);
+          if (decision.heldBack.length > 0) counts.due++;
+          if (decision.kind === 'unchanged') {
+            counts.unchanged++;
+            note(decision.note);
+          } else upsert(decision);
           break;
         }
         case 'rejected': {
           counts.extracted += decision.rows;
           counts.rejected += decision.rows;
-          list({ hash: decision.hash, ...decision.problem, rows: decision.rows, omitted: false });
+          const { tries = 1, since } = decision.refusal ?? {};
+          const history = { tries, ...(since === undefined ? {} : { since }) };
+          list({ hash: decision.hash, ...decision.problem, rows: decision.rows, omitted: false, ...history });
+          note(decision.note);
           break;
         }
         case 'removed': {
           counts.removed++;
+          counts.due++;
           const record = removalRecord(decision.removal);
-          const bytes = textBytes(JSON.stringify(record));
-          if (removalBytes + bytes > BATCH_BYTES) flushRemovals();
-          removals.push(record);
-          removalBytes += bytes;
-          if (removals.length >= MAX_DELETES) flushRemovals();
+          // Who has no group to leave is marked in the ledger alone.
+          if (record.f === undefined || record.s.length > 0) counts.sent++;
+          wait('remove', waiting.remove, record, textBytes(JSON.stringify(record)), MAX_DELETES);
+          break;
+        }
+        case 'held': {
+          counts.removed++;
+          counts.due++;
+          hold(DELETIONS, decision.hash);
           break;
         }
         case 'forgotten': {
-          const record = { h: decision.hash, k: decision.primaryKey };
-          wait('forget', waiting.forget, record, textBytes(JSON.stringify(record)), MAX_DELETES);
+          counts.due++;
+          const record = { h: decision.hash, forget: true };
+          wait('note', waiting.note, record, textBytes(JSON.stringify(record)), MAX_NOTES);
           break;
         }
         case 'kept':
@@ -179,16 +209,17 @@ export function collector(options: CollectorOptions): Collector {
     },
     isFull: () =>
       texts.length >= BATCHES_PER_MOVE ||
-      heldBatches.length >= BATCHES_PER_MOVE ||
+      heldLists.length >= BATCHES_PER_MOVE ||
       rejections.length >= MAX_WAITING_REJECTIONS,
     take: () => {
       flush('upsert', waiting.upsert);
       flush('upsert', waiting.lookup);
-      flush('forget', waiting.forget);
-      flushRemovals();
-      const collected = { texts, held: heldBatches, rejections };
+      flush('remove', waiting.remove);
+      flush('note', waiting.note);
+      for (const effect of [...waitingHeld.keys()]) flushHeld(effect);
+      const collected = { texts, held: heldLists, rejections };
       texts = [];
-      heldBatches = [];
+      heldLists = [];
       rejections = [];
       return collected;
     },
@@ -196,5 +227,8 @@ export function collector(options: CollectorOptions): Collector {
     made: () => ({ batches, held }),
   };
 }
+
+/** Records in one batch for the ledger alone: as many as the ledger's writes of one batch usually are. */
+const MAX_NOTES = 75;
 
 const none = (): Waiting => ({ records: [], bytes: 0 });

@@ -1,6 +1,7 @@
 /** What a run of a destination needs from the parameters. */
 import { createHash } from 'node:crypto';
 import { FatalError } from '../errors.ts';
+import type { Identity } from '../ledger/ledger.ts';
 import type { BrazeApp, Destination, Model, Parameters, RedshiftApp } from '../parameters/schema.ts';
 import { canonicalText, type JsonValue } from '../values/json.ts';
 import { type Column, columnType, isPadded } from '../warehouse/columns.ts';
@@ -13,6 +14,8 @@ export type DestinationContext = {
   readonly warehouse: RedshiftApp;
   readonly brazeName: string;
   readonly braze: BrazeApp;
+  /** What the destination's ledger is about, as long as it lives. */
+  readonly identity: Identity;
   /** Names this part of the parameters: a run goes on only with the parameters it was started with. */
   readonly parametersHash: string;
 };
@@ -32,7 +35,39 @@ export function contextOf(parameters: Parameters, name: string): DestinationCont
   }
   const part = JSON.parse(JSON.stringify({ destination, model, warehouse, braze })) as JsonValue;
   const parametersHash = createHash('sha256').update(canonicalText(part)).digest('hex').slice(0, 16);
-  return { name, destination, model, warehouse, brazeName: destination.app, braze, parametersHash };
+  const identity = {
+    primaryKey: model.primaryKey.toLowerCase(),
+    workspace: braze.workspace ?? workspaceOf(braze.endpoint),
+  };
+  return { name, destination, model, warehouse, brazeName: destination.app, braze, identity, parametersHash };
+}
+
+/** A workspace by its endpoint; URLs of hosts differ in case without being different. */
+const workspaceOf = (endpoint: string): string => (URL.canParse(endpoint) ? new URL(endpoint).href : endpoint);
+
+/**
+ * Returns why the destination can't go on with a ledger, or undefined.
+ * A ledger of other keys or of another workspace would delete users, or count users as sent that were never there.
+ */
+export function identityProblem(
+  { identity, name }: Pick<DestinationContext, 'identity' | 'name'>,
+  known: Identity | undefined,
+  rekey: boolean,
+): { readonly found: string; readonly next: string } | undefined {
+  if (known === undefined) return undefined;
+  if (known.workspace !== identity.workspace) {
+    return {
+      found: `destination '${name}' has sent to ${known.workspace}, and its app is now ${identity.workspace}`,
+      next: 'Another workspace needs a new destination. Restore the endpoint, or give the destination another name.',
+    };
+  }
+  if (known.primaryKey !== identity.primaryKey && !rekey) {
+    return {
+      found: `the primary key of destination '${name}' was ${known.primaryKey}, and is now ${identity.primaryKey}`,
+      next: 'Every user would be another one: those of before would leave, all would be added. If that is meant, run it once with --rekey.',
+    };
+  }
+  return undefined;
 }
 
 /** Returns a Braze app. @throws FatalError when the parameters have no Braze app of that name. */

@@ -11,7 +11,6 @@ import type { ExtractDeps } from './extract-deps.ts';
 import { type ExtractMessage, messageText } from './messages.ts';
 import { prepare } from './prepare.ts';
 import { endShard, readShard } from './read-shard.ts';
-import { release } from './release.ts';
 
 /**
  * Does the step that a message asks for; when it returns, the message may be deleted.
@@ -24,6 +23,8 @@ export async function extractStep(deps: ExtractDeps, message: ExtractMessage, tr
     if (error instanceof RetryLater) {
       if (!isLastTry(tries)) throw error;
       const delaySeconds = Math.ceil(error.afterMs / SECOND_MS);
+      // Who waits is alive.
+      await deps.runs.change(message, { touchedAt: deps.clock.now() }, { status: ['running'] });
       return deps.extractQueue.send([{ text: messageText(message), delaySeconds }]);
     }
     if (!isLastTry(tries)) throw tryAgain(error, tries);
@@ -38,8 +39,6 @@ function step(deps: ExtractDeps, message: ExtractMessage): Promise<void> {
       return prepare(deps, message);
     case 'shard':
       return readShard(deps, message);
-    case 'release':
-      return release(deps, message);
   }
 }
 

@@ -1,36 +1,54 @@
-/** The deletion guard: whether the removals that a run found may be sent. Pure. */
+/** The guards: whether a mass effect that a run found may be sent. Pure. */
+import type { Limits } from '../parameters/schema.ts';
 
 export type GuardInput = {
+  /** What happens to a record, such as 'removals'. */
+  readonly what: string;
   /** Rows that the extract yielded. */
   readonly extracted: number;
-  /** Records of the ledger that Braze may have. */
-  readonly known: number;
-  /** Records of the ledger that the warehouse no longer has. */
-  readonly removed: number;
-  readonly approved: boolean;
-  readonly limits: { readonly maxPercent: number; readonly maxRecords: number };
+  /** Records that could be concerned. */
+  readonly of: number;
+  /** Records that are. */
+  readonly found: number;
+  readonly limits: Limits;
 };
 
-export type GuardVerdict = { readonly released: true } | { readonly released: false; readonly because: string };
-
 /**
- * Returns whether removals are released. An extract of zero rows against a ledger with records is always held: it is a
- * broken query or an emptied table far more often than the wish to delete everybody. Only a person's approval beats it.
+ * Returns why an effect is held, or undefined when it may be sent. What follows from an extract of zero rows against a
+ * ledger with records is always held: that is a broken query or an emptied table far more often than the wish to delete
+ * everybody. Only a person's approval beats it.
  */
-export function guard({ extracted, known, removed, approved, limits }: GuardInput): GuardVerdict {
-  if (removed === 0 || approved) return { released: true };
-  if (extracted === 0) return held(removed, 'the extract had no rows at all');
-  if (removed > limits.maxRecords) return held(removed, `more than maxRecords (${limits.maxRecords})`);
-  if (removed * 100 > limits.maxPercent * known * ROUNDING) {
-    return held(removed, `more than maxPercent (${limits.maxPercent}) of the ${known} records in the ledger`);
-  }
-  return { released: true };
+export function heldBecause({ what, extracted, of, found, limits }: GuardInput): string | undefined {
+  if (found === 0) return undefined;
+  const held = `${found} ${what} are held: `;
+  if (extracted === 0) return `${held}the extract had no rows at all`;
+  if (found <= (limits.minRecords ?? 0)) return undefined;
+  if (found > limits.maxRecords) return `${held}more than maxRecords (${limits.maxRecords})`;
+  if (found * 100 > limits.maxPercent * of * ROUNDING)
+    return `${held}more than maxPercent (${limits.maxPercent}) of the ${of} records in the ledger`;
+  return undefined;
 }
 
 /** A limit such as 0.57 percent is no exact number: exactly that much is not more than it. */
 const ROUNDING = 1 + 2 * Number.EPSILON;
 
-const held = (removed: number, because: string): GuardVerdict => ({
-  released: false,
-  because: `${removed} removals are held: ${because}`,
-});
+export type BudgetInput = {
+  /** What the run would cost, data points. */
+  readonly dataPoints: number;
+  /** What the runs of the last 24 hours have cost. */
+  readonly spentToday: number;
+  readonly budget: { readonly dataPointsPerRun?: number | undefined; readonly dataPointsPerDay?: number | undefined };
+  /** A person has seen this cost and agreed to it. */
+  readonly approved: number;
+};
+
+/** Returns why the whole run is held, or undefined when it is within its budget, or what a person has approved. */
+export function overBudget({ dataPoints, spentToday, budget, approved }: BudgetInput): string | undefined {
+  if (dataPoints === 0 || dataPoints <= approved) return undefined;
+  const { dataPointsPerRun = Number.POSITIVE_INFINITY, dataPointsPerDay = Number.POSITIVE_INFINITY } = budget;
+  if (dataPoints > dataPointsPerRun)
+    return `the run is held: it would cost ${dataPoints} data points, more than dataPointsPerRun (${dataPointsPerRun})`;
+  if (dataPoints + spentToday > dataPointsPerDay)
+    return `the run is held: it would cost ${dataPoints} data points, with ${spentToday} of the last 24 hours more than dataPointsPerDay (${dataPointsPerDay})`;
+  return undefined;
+}

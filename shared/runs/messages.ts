@@ -5,7 +5,7 @@
  * do. The text of a message holds only characters that SQS takes.
  */
 import * as z from 'zod';
-import type { Removal, SubscriptionState, Upsert } from '../diff/decide.ts';
+import type { Note, Removal, SubscriptionState, Upsert } from '../diff/decide.ts';
 import type { JsonValue } from '../values/json.ts';
 
 const RunKey = { run: z.string().min(1), destination: z.string().min(1) };
@@ -17,8 +17,6 @@ export const ExtractMessage = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('prepare'), ...RunKey, polls: z.int().default(0) }),
   /** Read one shard, from its cursor on. */
   z.object({ kind: z.literal('shard'), ...RunKey, shard, polls: z.int().default(0) }),
-  /** Release the run's held removals, from `after` on. */
-  z.object({ kind: z.literal('release'), ...RunKey, after: z.string().optional() }),
 ]);
 export type ExtractMessage = z.infer<typeof ExtractMessage>;
 
@@ -26,7 +24,10 @@ const HASH = /^[0-9a-f]{32}$/;
 const record = { h: z.string().regex(HASH), k: z.string().min(1) };
 const subscriptionState = z.enum(['subscribed', 'unsubscribed']);
 
-/** One user to set: a = attributes, s = subscription states, i = field ids, f = fingerprint (base64), l = look up first. */
+/**
+ * One user to set: a = attributes, s = subscription states, i = field ids, f = fingerprint (base64), l = look up first,
+ * t = when fields were last sent (epoch ms, by id), p = tries and first time (epoch ms) of the refusal before.
+ */
 const UpsertRecord = z.object({
   ...record,
   a: z.array(z.tuple([z.string(), z.custom<JsonValue>((value) => value !== undefined)])),
@@ -34,6 +35,8 @@ const UpsertRecord = z.object({
   i: z.array(z.int()),
   f: z.base64(),
   l: z.boolean().optional(),
+  t: z.array(z.tuple([z.int(), z.number()])).optional(),
+  p: z.tuple([z.int(), z.number()]).optional(),
 });
 
 /** One user to delete, or (with f) to take out of its groups s. */
@@ -45,14 +48,25 @@ export const RemovalRecord = z.object({
 });
 export type RemovalRecord = z.infer<typeof RemovalRecord>;
 
+/** What the ledger is to remember or to drop, without a word to Braze. */
+const NoteRecord = z.union([
+  z.object({
+    h: record.h,
+    k: z.string(),
+    r: z.object({ digest: z.string(), reason: z.string(), field: z.string(), tries: z.int(), since: z.number() }),
+  }),
+  z.object({ h: record.h, clear: z.literal(true) }),
+  z.object({ h: record.h, forget: z.literal(true) }),
+]);
+export type NoteRecord = z.infer<typeof NoteRecord>;
+
 const batch = { ...RunKey, shard, seq: z.int().min(0), epoch: z.string().min(1) };
 
-/** What becomes one request to Braze. `epoch` names the reading of the shard that made the batch (see progress.ts). */
+/** What becomes one request to Braze. `epoch` names the reading of the shard that made the batch (see model.ts). */
 export const BatchMessage = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('upsert'), ...batch, records: z.array(UpsertRecord) }),
   z.object({ kind: z.literal('remove'), ...batch, records: z.array(RemovalRecord) }),
-  /** Entries to drop from the ledger; Braze has nothing of them. */
-  z.object({ kind: z.literal('forget'), ...batch, records: z.array(z.object(record)) }),
+  z.object({ kind: z.literal('note'), ...batch, records: z.array(NoteRecord) }),
 ]);
 export type BatchMessage = z.infer<typeof BatchMessage>;
 export type BatchKind = BatchMessage['kind'];
@@ -69,7 +83,12 @@ export const upsertRecord = (upsert: Upsert): UpsertMessageRecord => ({
   i: [...upsert.fields],
   f: base64(upsert.fingerprint),
   ...(upsert.lookup ? { l: true } : {}),
+  ...(upsert.sentAt.size > 0 ? { t: [...upsert.sentAt] as [number, number][] } : {}),
+  ...(upsert.refusedBefore ? { p: [upsert.refusedBefore.tries, upsert.refusedBefore.since] as [number, number] } : {}),
 });
+
+export const noteRecord = (note: Note): NoteRecord =>
+  note.kind === 'clear' ? { h: note.hash, clear: true } : { h: note.hash, k: note.primaryKey, r: { ...note.refusal } };
 
 export const removalRecord = (removal: Removal): RemovalRecord => ({
   h: removal.hash,

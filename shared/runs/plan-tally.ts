@@ -1,17 +1,18 @@
 /**
  * Counts what decisions would lead to: the same batches as a run makes, and what they would cost. In memory only.
  */
-import { dataPointsOf } from '../braze/data-points.ts';
 import type { Decision, Removal, Upsert } from '../diff/decide.ts';
 import { type Collected, collector } from './collector.ts';
 import type { DestinationContext } from './context.ts';
-import { guard } from './guard.ts';
 import { BatchMessage } from './messages.ts';
-import { type Rejection, type Run, type RunStatus, ShardCounts, type Totals } from './model.ts';
+import { type Held, type Rejection, type Run, type RunStatus, ShardCounts, type Totals } from './model.ts';
 
 export type PlanOptions = {
+  readonly approve: readonly string[];
   readonly approveDeletions: boolean;
   readonly retryRejections: boolean;
+  readonly resync: Run['resync'];
+  readonly rekey: boolean;
   /** Put primary keys and values into the samples. */
   readonly showValues: boolean;
 };
@@ -30,7 +31,8 @@ export type Plan = {
   readonly status: RunStatus;
   readonly syncMode: Run['syncMode'];
   readonly totals: Totals;
-  readonly heldBecause: string | undefined;
+  /** What the guards would hold. */
+  readonly held: readonly Held[];
   /** Changed records by field. */
   readonly changedFields: Readonly<Record<string, number>>;
   /** Records that join or leave, by group (or by subscription group id, for one that is no longer listed). */
@@ -52,12 +54,9 @@ const MAX_REJECTIONS = 1000;
 
 /** What the plan is made of, while it grows. */
 type Sums = {
-  dataPoints: number;
   upsertRequests: number;
   lookups: number;
   removalRequests: number;
-  /** Removed records that leave a group, where profiles stay. */
-  leavers: number;
   readonly changedFields: Map<string, number>;
   readonly groups: Map<string, { joined: number; left: number }>;
   readonly samples: Sample[];
@@ -65,7 +64,7 @@ type Sums = {
 };
 
 /** Returns a tally that has counted nothing yet. */
-export function planTally(context: DestinationContext, options: PlanOptions): PlanTally {
+export function planTally(context: DestinationContext, options: PlanOptions, held: readonly Held[]): PlanTally {
   const { destination, name, braze } = context;
   const collected = collector({
     run: 'plan',
@@ -73,10 +72,12 @@ export function planTally(context: DestinationContext, options: PlanOptions): Pl
     name,
     maxUsersPerRequest: braze.maxUsersPerRequest,
     epoch: 'plan',
+    makes: true,
+    lists: true,
     shard: { shard: 0, batches: 0, held: 0, counts: ShardCounts.parse({}) },
   });
   const sums: Sums = {
-    ...{ dataPoints: 0, upsertRequests: 0, lookups: 0, removalRequests: 0, leavers: 0 },
+    ...{ upsertRequests: 0, lookups: 0, removalRequests: 0 },
     changedFields: new Map(),
     groups: new Map(),
     samples: [],
@@ -97,7 +98,7 @@ export function planTally(context: DestinationContext, options: PlanOptions): Pl
       if (collected.isFull()) take();
     },
     endShard: take,
-    plan: () => planOf(context, options, sums, collected.counts()),
+    plan: () => planOf(context, sums, collected.counts(), held),
   };
 }
 
@@ -115,7 +116,6 @@ function group(sums: Sums, name: string): { joined: number; left: number } {
 }
 
 function countUpsert(sums: Sums, kind: 'added' | 'changed', upsert: Upsert, nameOf: (id: string) => string): void {
-  sums.dataPoints += dataPointsOf(upsert.attributes);
   for (const [id, state] of upsert.subscriptions) group(sums, nameOf(id))[state === 'subscribed' ? 'joined' : 'left']++;
   if (kind === 'added') return;
   for (const field of fieldsOfUpsert(upsert, nameOf)) {
@@ -128,15 +128,14 @@ const fieldsOfUpsert = (upsert: Upsert, nameOf: (id: string) => string): string[
   ...[...upsert.subscriptions.keys()].map(nameOf),
 ];
 
-/** Each batch becomes one request, one that is to be looked up two; held batches without anything to say none. */
-function countBatches(sums: Sums, { texts, held, rejections }: Collected): void {
+/** Each batch becomes one request, one that is to be looked up two; removals without anything to say and notes none. */
+function countBatches(sums: Sums, { texts, rejections }: Collected): void {
   for (const text of texts) {
     const message = BatchMessage.parse(JSON.parse(text));
     if (message.kind === 'upsert') sums.upsertRequests++;
     if (message.kind === 'upsert' && message.records.some((record) => record.l)) sums.lookups++;
-  }
-  for (const { records } of held) {
-    sums.leavers += records.filter((record) => record.f !== undefined && record.s.length > 0).length;
+    if (message.kind !== 'remove') continue;
+    const { records } = message;
     if (records.some((record) => record.f === undefined || record.s.length > 0)) sums.removalRequests++;
   }
   sums.rejections.push(...rejections.slice(0, MAX_REJECTIONS - sums.rejections.length));
@@ -167,27 +166,32 @@ const removalSample = (removal: Removal, nameOf: (id: string) => string, showVal
   ...(showValues ? { primaryKey: removal.primaryKey } : {}),
 });
 
-function planOf(context: DestinationContext, options: PlanOptions, sums: Sums, counts: ShardCounts): Plan {
-  const { destination, name } = context;
-  const verdict = guard({ ...counts, approved: options.approveDeletions, limits: destination.deletionGuard });
-  const { extracted, unchanged, added, changed, removed, rejected, omitted } = counts;
-  const held = verdict.released ? 0 : removed;
+function planOf(
+  { destination, name }: DestinationContext,
+  sums: Sums,
+  counts: ShardCounts,
+  held: readonly Held[],
+): Plan {
+  const { extracted, unchanged, added, changed, removed, rejected, omitted, sent, dataPoints } = counts;
+  const isRunHeld = held.some(({ effect }) => effect === 'budget');
+  const going = isRunHeld ? 0 : 1;
+  const deleted = destination.syncMode === 'sync' ? sent - added - changed : 0;
   const totals: Totals = {
-    ...{ extracted, unchanged, added, changed, removed, held, rejected, omitted },
-    accepted: added + changed + (verdict.released ? sums.leavers : 0),
-    deleted: verdict.released && destination.syncMode === 'sync' ? removed : 0,
-    absent: 0,
-    undelivered: 0,
-    requests: sums.upsertRequests + sums.lookups + (verdict.released ? sums.removalRequests : 0),
-    lookups: sums.lookups,
-    dataPoints: sums.dataPoints,
+    ...{ extracted, unchanged, added, changed, removed, rejected, omitted },
+    held: held.reduce((sum, { records }) => sum + records, 0),
+    accepted: going * (sent - deleted),
+    deleted: going * deleted,
+    ...{ absent: 0, undelivered: 0, refused: 0, sent: going * sent },
+    requests: going * (sums.upsertRequests + sums.lookups + sums.removalRequests),
+    lookups: going * sums.lookups,
+    dataPoints,
   };
   return {
     destination: name,
-    status: held > 0 ? 'held' : rejected > 0 ? 'partial' : 'succeeded',
+    status: held.length > 0 ? 'held' : rejected > 0 ? 'partial' : 'succeeded',
     syncMode: destination.syncMode,
     totals,
-    heldBecause: verdict.released ? undefined : verdict.because,
+    held,
     changedFields: Object.fromEntries(sums.changedFields),
     groups: Object.fromEntries(sums.groups),
     samples: sums.samples,

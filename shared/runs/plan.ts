@@ -2,28 +2,32 @@
  * What a run would do, found the way a run finds it, but sending and writing nothing: the same statements, the same merge
  * join and decisions, the same batches, counted instead of queued.
  */
-import { decide } from '../diff/decide.ts';
+import { type DecideContext, type Decision, decide } from '../diff/decide.ts';
 import { mergeJoin } from '../diff/merge-join.ts';
 import { dictionaryNames, type Row } from '../diff/row.ts';
 import { FatalError } from '../errors.ts';
 import { type Entry, type PossibleWrite, withPossibleWrite } from '../ledger/entry.ts';
-import { dictionaryWith, type Ledger } from '../ledger/ledger.ts';
+import { type Dictionary, dictionaryWith, type Ledger } from '../ledger/ledger.ts';
 import type { Parameters } from '../parameters/schema.ts';
-import type { Clock } from '../time.ts';
+import { type Clock, DAY_MS } from '../time.ts';
 import type { Warehouse } from '../warehouse/data-api.ts';
-import { describeSql, hashRanges } from '../warehouse/model-sql.ts';
-import { contextOf, type DestinationContext } from './context.ts';
-import type { Run } from './model.ts';
+import { describeSql, type HashRange, hashRanges } from '../warehouse/model-sql.ts';
+import { collector } from './collector.ts';
+import { contextOf, type DestinationContext, identityProblem } from './context.ts';
+import { type Decided, decidedOf, effectKey, effectTally, guardedIds, holdsOf } from './effects.ts';
+import { EffectCounts, type Held, type Run, ShardCounts } from './model.ts';
 import { type Plan, type PlanOptions, planTally } from './plan-tally.ts';
 import { checkColumns, isUnanswered, possibleWrites, shardStatements, statementFailure } from './prepare.ts';
 import { decideContextOf, isKnown, rowPages } from './read-shard.ts';
+import { approvalsOf, ledgerOf } from './start-run.ts';
 import type { RunStore } from './store.ts';
+import { verdictOn } from './verdict.ts';
 
 export type PlanDeps = {
   readonly parameters: Parameters;
   readonly warehouse: Warehouse;
   readonly ledger: Pick<Ledger, 'entries' | 'dictionary'>;
-  readonly runs: Pick<RunStore, 'intents' | 'batch'>;
+  readonly runs: Pick<RunStore, 'intents' | 'batch' | 'state' | 'holds' | 'heldHashes' | 'spentSince'>;
   readonly clock: Clock;
 };
 
@@ -36,29 +40,93 @@ export async function plan(deps: PlanDeps, destination: string, options: PlanOpt
   const startedAt = deps.clock.now();
   const token = `plan-${startedAt}-${destination}`.slice(0, 50);
   const columns = await describedColumns(deps, context, token);
-  const known = await deps.ledger.dictionary(destination);
+  const { ledger } = await ledgerOf(deps, context);
+  const known = await deps.ledger.dictionary(ledger);
+  const problem = identityProblem(context, known?.identity, options.rekey);
+  if (problem) throw new FatalError(problem.found, problem.next);
   const dictionary = dictionaryWith(known, dictionaryNames(context.destination));
-  const decideBy = decideContextOf(
-    context,
-    { columns, startedAt, retryRejections: options.retryRejections },
-    dictionary,
+  const holds = await deps.runs.holds(destination);
+  const approvals = approvalsOf(context.destination, holds, { ...options, by: 'plan' });
+  const discards = holds.flatMap(({ effect, discardedBy, run }) =>
+    discardedBy === undefined || approvals.some((each) => each.effect === effect) ? [] : [{ effect, shownIn: run }],
   );
-  const writes = await openWrites(deps, destination);
-  const tally = planTally(context, options);
+  const decided = await decidedOf(deps.runs, { approvals, discards }, dictionary);
+  const run = { columns, startedAt, retryRejections: options.retryRejections, resync: options.resync };
+  const decideWith = (heldKeys: ReadonlySet<string>): DecideContext =>
+    decideContextOf(context, run, dictionary, (shape) => holdsOf(guardedIds(shape), decided, heldKeys));
+
+  const shards: PlannedShard[] = [];
   const statements = shardStatements(context, columns, startedAt);
+  const writes = await openWrites(deps, [destination, context.destination.renamedFrom]);
   for (const [shard, range] of hashRanges(context.destination.shards).entries()) {
     const id = await finished(deps, context, statements[shard] ?? '', `${token}-${shard}`);
-    const rows = rowPages(deps.warehouse, decideBy.shape, id);
-    const entries = overlaid(deps.ledger.entries(destination, range), writes, range);
-    for await (const matches of mergeJoin<Row, Entry>(rows, entries)) {
-      for (const match of matches) {
-        const hash = match.kind === 'entry' ? match.entry.hash : match.row.hash;
-        tally.add(decide(match, decideBy), { hash, known: isKnown(match.entry) });
-      }
-    }
+    shards.push({ id, range, entries: () => overlaid(deps.ledger.entries(ledger, range), writes, range) });
+  }
+  const spentToday = await deps.runs.spentSince(destination, startedAt - DAY_MS);
+  const counted = known !== undefined || context.destination.budget !== undefined;
+  const held = counted
+    ? await heldIn(deps, context, decideWith(new Set()), shards, { decided, approvals, dictionary, spentToday })
+    : [];
+  const heldKeys = new Set(held.flatMap(({ effect }) => effectKey(effect, dictionary) ?? []));
+  const tally = planTally(context, options, held);
+  const decideBy = decideWith(heldKeys);
+  for (const shard of shards) {
+    await eachDecision(deps, decideBy, shard, (decision, entry, hash) =>
+      tally.add(decision, { hash, known: isKnown(entry) }),
+    );
     tally.endShard();
   }
   return tally.plan();
+}
+
+type PlannedShard = {
+  readonly id: string;
+  readonly range: HashRange;
+  readonly entries: () => AsyncGenerator<readonly Entry[]>;
+};
+
+async function eachDecision(
+  deps: PlanDeps,
+  decideBy: DecideContext,
+  { id, entries }: PlannedShard,
+  take: (decision: Decision, entry: Entry | undefined, hash: string) => void,
+): Promise<void> {
+  for await (const matches of mergeJoin<Row, Entry>(rowPages(deps.warehouse, decideBy.shape, id), entries())) {
+    for (const match of matches) {
+      const hash = match.kind === 'entry' ? match.entry.hash : match.row.hash;
+      take(decide(match, decideBy), match.entry, hash);
+    }
+  }
+}
+
+/** Counts as a run does before it sends anything. Returns what its guards would hold. */
+async function heldIn(
+  deps: PlanDeps,
+  context: DestinationContext,
+  decideBy: DecideContext,
+  shards: readonly PlannedShard[],
+  given: {
+    readonly decided: Decided;
+    readonly approvals: Run['approvals'];
+    readonly dictionary: Dictionary;
+    readonly spentToday: number;
+  },
+): Promise<Held[]> {
+  const { destination, name, braze } = context;
+  const counts = collector({
+    ...{ run: 'plan', name, destination, epoch: 'plan', makes: false, lists: false },
+    maxUsersPerRequest: braze.maxUsersPerRequest,
+    shard: { shard: 0, batches: 0, held: 0, counts: ShardCounts.parse({}) },
+  });
+  const effects = effectTally(EffectCounts.parse({}), guardedIds(decideBy.shape), given.decided);
+  for (const shard of shards) {
+    await eachDecision(deps, decideBy, shard, (decision, entry, hash) => {
+      counts.add(decision, { hash, known: isKnown(entry) });
+      effects.add(decision, entry, hash);
+    });
+  }
+  const counted = [{ counts: counts.counts(), effects: effects.counts() }];
+  return verdictOn(context, given, given.dictionary, counted, given.spentToday);
 }
 
 async function describedColumns(deps: PlanDeps, context: DestinationContext, token: string): Promise<Run['columns']> {
@@ -88,12 +156,18 @@ async function finished(
 }
 
 /** What unanswered requests may have done, by record hash: a run folds it into the ledger first, a plan only looks through it. */
-async function openWrites(deps: PlanDeps, destination: string): Promise<Map<string, PossibleWrite[]>> {
+async function openWrites(
+  deps: PlanDeps,
+  names: readonly (string | undefined)[],
+): Promise<Map<string, PossibleWrite[]>> {
   const writesByHash = new Map<string, PossibleWrite[]>();
-  for await (const intent of deps.runs.intents(destination)) {
-    if (!(await isUnanswered(deps.runs, destination, intent))) continue;
-    for (const write of possibleWrites(intent))
-      writesByHash.set(write.hash, [...(writesByHash.get(write.hash) ?? []), write]);
+  for (const name of names) {
+    if (name === undefined) continue;
+    for await (const intent of deps.runs.intents(name)) {
+      if (!(await isUnanswered(deps.runs, name, intent))) continue;
+      for (const write of possibleWrites(intent))
+        writesByHash.set(write.hash, [...(writesByHash.get(write.hash) ?? []), write]);
+    }
   }
   return writesByHash;
 }

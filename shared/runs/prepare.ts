@@ -11,9 +11,10 @@ import { recordHash } from '../ledger/record-hash.ts';
 import { fieldsOf } from '../parameters/schema.ts';
 import { typeProblem } from '../values/convert.ts';
 import { firstLine, type Warehouse } from '../warehouse/data-api.ts';
+import { withoutData, wordsOf } from '../warehouse/failure-text.ts';
 import { describeSql, hashRanges, shardSql } from '../warehouse/model-sql.ts';
 import { failRun } from './close.ts';
-import { columnFinder, contextOf, type DestinationContext } from './context.ts';
+import { columnFinder, contextOf, type DestinationContext, identityProblem } from './context.ts';
 import { type ExtractDeps, pollDelaySeconds, RESERVE_MS } from './extract-deps.ts';
 import { type ExtractMessage, messageText } from './messages.ts';
 import { type Intent, type Run, Shard } from './model.ts';
@@ -25,16 +26,22 @@ type PrepareMessage = Extract<ExtractMessage, { kind: 'prepare' }>;
 export async function prepare(deps: ExtractDeps, message: PrepareMessage): Promise<void> {
   const run = await deps.runs.get(message.destination, message.run);
   if (run?.status !== 'running') return;
-  if (run.phase === 'extracting') return sendShards(deps, run);
+  if (run.phase === 'counting' || run.phase === 'extracting') return sendShards(deps, run);
   if (run.phase !== 'preparing') return;
   try {
     const context = currentContext(deps, run);
     const warehouse = deps.warehouse(context.warehouse);
     const columns = await describe(deps, context, warehouse, run, message);
     if (columns === undefined) return;
-    if (!(await foldIntents(deps, run))) return requeue(deps, message, 0);
-    await deps.ledger.ensureFields(context.name, dictionaryNames(context.destination));
-    await submitShards(deps, context, warehouse, run, columns);
+    const known = await deps.ledger.dictionary(run.ledger);
+    const problem = identityProblem(context, known?.identity, run.rekey);
+    if (problem) throw new FatalError(problem.found, problem.next);
+    if (!(await foldIntents(deps, context, run))) return requeue(deps, message, 0);
+    // Against an empty ledger nothing can leave, and without a budget no cost is too much.
+    const counts = run.counts ?? (known !== undefined || context.destination.budget !== undefined);
+    if (run.counts === undefined) await deps.runs.change(run, { counts }, { status: ['running'] });
+    await deps.ledger.ensureFields(run.ledger, dictionaryNames(context.destination), context.identity);
+    await submitShards(deps, context, warehouse, { ...run, counts }, columns);
   } catch (error) {
     if (!(error instanceof FatalError)) throw error;
     await failRun(deps, run, error);
@@ -72,6 +79,7 @@ async function describe(
   if (run.describeId === undefined) await deps.runs.change(run, { describeId: id }, { status: ['running'] });
   const status = await warehouse.status(id);
   if (status.kind === 'running') {
+    await deps.runs.change(run, { touchedAt: deps.clock.now() }, { status: ['running'] });
     await requeue(deps, message, pollDelaySeconds(message.polls));
     return undefined;
   }
@@ -85,10 +93,10 @@ async function describe(
   return columns;
 }
 
-/** Redshift's own message and the first line of the SQL that the user wrote. */
-export const statementFailure = ({ model }: DestinationContext, message: string): FatalError =>
+/** Redshift's own message without what it may say of a row, and the first line of the SQL that the user wrote. */
+export const statementFailure = ({ model, destination }: DestinationContext, message: string): FatalError =>
   new FatalError(
-    `Redshift: ${message} (in: ${firstLine(model.query ?? `table ${model.table}`)})`,
+    `Redshift: ${withoutData(message, wordsOf(JSON.stringify(model), JSON.stringify(destination)))} (in: ${firstLine(model.query ?? `table ${model.table}`)})`,
     "Correct the model's query, its groups, or the grants of the warehouse user.",
   );
 
@@ -139,11 +147,13 @@ async function submitShards(
   }
   for (const [shard, range] of hashRanges(context.destination.shards).entries()) {
     const statementId = ids[shard] ?? '';
-    await deps.runs.createShard(run.run, Shard.parse({ shard, ...range, statementId, movedAt: deps.clock.now() }));
+    const pass = run.counts ? 'count' : 'send';
+    const made = Shard.parse({ shard, ...range, statementId, pass, movedAt: deps.clock.now() });
+    await deps.runs.createShard(run.run, made);
   }
   const moved = await deps.runs.change(
     run,
-    { phase: 'extracting', columns },
+    { phase: run.counts ? 'counting' : 'extracting', columns },
     { status: ['running'], phase: 'preparing' },
   );
   if (moved) deps.log.info('statements submitted', { run: run.run, destination: run.destination, shards: ids.length });
@@ -181,12 +191,15 @@ async function sendShards(deps: ExtractDeps, { run, destination }: Run): Promise
  * Folds the intents of earlier runs into the ledger: what their requests named counts as unknown from now on. No earlier
  * run is open, so none of their invocations can still be alive. Returns false when time ran out before all were folded.
  */
-async function foldIntents(deps: ExtractDeps, run: Run): Promise<boolean> {
-  for await (const intent of deps.runs.intents(run.destination)) {
-    if (intent.run === run.run) continue;
-    if (await isUnanswered(deps.runs, run.destination, intent)) await fold(deps, run, intent);
-    await deps.runs.deleteIntent(run.destination, intent.id);
-    if (deps.remainingMs() < RESERVE_MS) return false;
+async function foldIntents(deps: ExtractDeps, { destination }: DestinationContext, run: Run): Promise<boolean> {
+  const names = [run.destination, ...(destination.renamedFrom === undefined ? [] : [destination.renamedFrom])];
+  for (const name of names) {
+    for await (const intent of deps.runs.intents(name)) {
+      if (intent.run === run.run) continue;
+      if (await isUnanswered(deps.runs, name, intent)) await fold(deps, run, intent);
+      await deps.runs.deleteIntent(name, intent.id);
+      if (deps.remainingMs() < RESERVE_MS) return false;
+    }
   }
   return true;
 }
@@ -202,8 +215,8 @@ export async function isUnanswered(
 
 async function fold(deps: ExtractDeps, run: Run, intent: Intent): Promise<void> {
   for (const write of possibleWrites(intent)) {
-    const entry = withPossibleWrite(await deps.ledger.get(run.destination, write.hash), write);
-    if (entry) await deps.ledger.write(run.destination, [{ kind: 'put', entry }]);
+    const entry = withPossibleWrite(await deps.ledger.get(run.ledger, write.hash), write);
+    if (entry) await deps.ledger.write(run.ledger, [{ kind: 'put', entry }]);
   }
   const records = intent.primaryKeys.length;
   deps.log.warn('an unanswered batch is sent again', { run: run.run, destination: run.destination, records });

@@ -3,7 +3,12 @@ import { SendMessageBatchCommand, type SQSClient } from '@aws-sdk/client-sqs';
 import { backoffMs, type Clock, SECOND_MS } from '../time.ts';
 import { textBytes } from './messages.ts';
 
-export type Outgoing = { readonly text: string; readonly delaySeconds?: number };
+export type Outgoing = {
+  readonly text: string;
+  readonly delaySeconds?: number;
+  /** Whose message it is: SQS lets no group's backlog keep the others waiting. Source: Amazon SQS Developer Guide, 'Amazon SQS fair queues'. */
+  readonly group?: string;
+};
 
 export type Queue = {
   /** Sends all messages; when it returns, SQS has each of them. */
@@ -47,6 +52,7 @@ async function sendAll(client: SQSClient, url: string, clock: Clock, messages: r
   let left = messages.map((message, index) => ({
     Id: String(index),
     MessageBody: message.text,
+    ...(message.group === undefined ? {} : { MessageGroupId: message.group }),
     ...(message.delaySeconds ? { DelaySeconds: Math.min(MAX_DELAY_SECONDS, Math.ceil(message.delaySeconds)) } : {}),
   }));
   for (let attempt = 1; left.length > 0; attempt++) {

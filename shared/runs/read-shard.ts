@@ -1,11 +1,13 @@
 /**
  * Reads one shard: the warehouse's rows and the ledger's entries of a hash range, through one merge join, into batches.
  *
- * The order of every move is: batches on the queue, held removals and rejections into the table, and only then the
+ * A run reads its shards twice unless there is nothing that a guard could hold: first to count, then to send.
+ *
+ * The order of every move is: lists of held records and rejections into the table, batches on the queue, and only then the
  * cursor, under the condition that it still stands where this reading found it. A reading that stops anywhere leaves
  * either nothing (its batches are void, see model.ts) or a cursor from which the next one goes on exactly.
  */
-import { type DecideContext, decide } from '../diff/decide.ts';
+import { type DecideContext, decide, type Holds } from '../diff/decide.ts';
 import { mergeJoin } from '../diff/merge-join.ts';
 import { type Row, readRow, type Shape, shapeOf } from '../diff/row.ts';
 import { FatalError, RetryLater } from '../errors.ts';
@@ -13,13 +15,15 @@ import type { Entry } from '../ledger/entry.ts';
 import type { Dictionary } from '../ledger/ledger.ts';
 import { SECOND_MS, shift } from '../time.ts';
 import type { Warehouse } from '../warehouse/data-api.ts';
-import { afterExtract, closeIfComplete, failRun } from './close.ts';
+import { closeIfComplete, failRun } from './close.ts';
 import { type Collector, collector } from './collector.ts';
 import { columnFinder, type DestinationContext } from './context.ts';
+import { decidedOf, type EffectTally, effectKey, effectTally, guardedIds, holdsOf } from './effects.ts';
 import { type ExtractDeps, pollDelaySeconds, RESERVE_MS } from './extract-deps.ts';
 import { type ExtractMessage, messageText } from './messages.ts';
 import { isOver, type Run, type Shard } from './model.ts';
 import { currentContext, statementFailure } from './prepare.ts';
+import { afterReading } from './verdict.ts';
 
 type ShardMessage = Extract<ExtractMessage, { kind: 'shard' }>;
 
@@ -38,12 +42,15 @@ export async function readShard(deps: ExtractDeps, message: ShardMessage): Promi
       const warehouse = deps.warehouse(context.warehouse);
       const status = await warehouse.status(shard.statementId);
       if (status.kind === 'failed') throw statementFailure(context, status.message);
-      if (status.kind === 'running') return requeue(deps, message, pollDelaySeconds(message.polls));
+      if (status.kind === 'running') {
+        await deps.runs.change(run, { touchedAt: deps.clock.now() }, { status: ['running'] });
+        return requeue(deps, message, pollDelaySeconds(message.polls));
+      }
       const read = await readRows(deps, context, run, shard, warehouse);
       if (read === 'out_of_time') return requeue(deps, { ...message, polls: 0 }, 0);
       if (read === 'run_failed') return readShard(deps, message);
     }
-    await afterExtract(deps, context, run);
+    await afterReading(deps, context, run);
   } catch (error) {
     if (!(error instanceof FatalError)) throw error;
     await failRun(deps, run, error);
@@ -70,17 +77,21 @@ async function requeue(deps: ExtractDeps, message: ShardMessage, delaySeconds: n
 /** Returns what the decisions of a run, or of a plan, go by. */
 export function decideContextOf(
   context: DestinationContext,
-  run: Pick<Run, 'columns' | 'startedAt' | 'retryRejections'>,
+  run: Pick<Run, 'columns' | 'startedAt' | 'retryRejections' | 'resync'>,
   dictionary: Dictionary,
+  holdsFor: (shape: Shape) => Holds,
 ): DecideContext {
   const { destination } = context;
+  const shape = shapeOf(destination, columnFinder(run.columns), dictionary);
   return {
-    shape: shapeOf(destination, columnFinder(run.columns), dictionary),
+    shape,
     syncMode: destination.syncMode,
     dictionary,
     nowMs: run.startedAt,
     askAgainBeforeMs: shift(run.startedAt, destination.askAgainAfter, -1),
     retryRejections: run.retryRejections,
+    resync: run.resync,
+    holds: holdsFor(shape),
   };
 }
 
@@ -108,9 +119,13 @@ async function readRows(
   start: Shard,
   warehouse: Warehouse,
 ): Promise<Read> {
-  const dictionary = await deps.ledger.dictionary(context.name);
+  const dictionary = await deps.ledger.dictionary(run.ledger);
   if (!dictionary) throw new Error(`destination '${context.name}' has no field dictionary`);
-  const decideBy = decideContextOf(context, run, dictionary);
+  const isCount = start.pass === 'count';
+  const decided = await decidedOf(deps.runs, run, dictionary);
+  const heldKeys = new Set(isCount ? [] : run.held.flatMap(({ effect }) => effectKey(effect, dictionary) ?? []));
+  const decideBy = decideContextOf(context, run, dictionary, (shape) => holdsOf(guardedIds(shape), decided, heldKeys));
+  const effects = effectTally(start.effects, guardedIds(decideBy.shape), decided);
   const epoch = deps.newEpoch();
   const collected = collector({
     run: run.run,
@@ -119,15 +134,18 @@ async function readRows(
     maxUsersPerRequest: context.braze.maxUsersPerRequest,
     epoch,
     shard: start,
+    makes: !isCount,
+    lists: isCount || !run.counts,
   });
-  const move = mover(deps, context, run, start, collected, epoch);
+  const move = mover(deps, context, run, start, { collected, effects: isCount ? effects : undefined }, epoch);
   const rows = rowPages(warehouse, decideBy.shape, start.statementId, start.token, start.after);
-  const entries = deps.ledger.entries(context.name, start, start.after);
+  const entries = deps.ledger.entries(run.ledger, start, start.after);
   for await (const matches of mergeJoin<Row, Entry>(rows, entries)) {
     for (const match of matches) {
       const { hash } = match.kind === 'entry' ? match.entry : match.row;
       const decision = decide(match, decideBy);
       collected.add(decision, { hash, known: isKnown(match.entry) });
+      if (isCount) effects.add(decision, match.entry, hash);
       move.reached(hash, match.kind === 'entry' ? undefined : match.row.pageToken);
       if (collected.isFull() && !(await move.on(false))) return 'run_failed';
     }
@@ -154,7 +172,7 @@ function mover(
   context: DestinationContext,
   run: Run,
   start: Shard,
-  collected: Collector,
+  { collected, effects }: { readonly collected: Collector; readonly effects: EffectTally | undefined },
   epoch: string,
 ): Mover {
   let shard = start;
@@ -168,10 +186,10 @@ function mover(
     on: async (done) => {
       const from = shard.batches;
       const { texts, held, rejections } = collected.take();
-      for (const batch of held) await deps.runs.putHeld(run.run, batch);
+      for (const list of held) await deps.runs.putHeldList(run.run, list);
       await deps.runs.putRejections(run.run, rejections);
       const delaySeconds = Math.ceil(Math.max(0, run.notBefore - deps.clock.now()) / SECOND_MS);
-      await queue.send(texts.map((text) => ({ text, delaySeconds })));
+      await queue.send(texts.map((text) => ({ text, delaySeconds, group: run.destination })));
       const known = shard.epochs.at(-1)?.epoch === epoch;
       const next: Shard = {
         ...shard,
@@ -182,6 +200,7 @@ function mover(
         epochs: known || texts.length === 0 ? shard.epochs : [...shard.epochs, { epoch, from }],
         done,
         counts: collected.counts(),
+        ...(effects ? { effects: effects.counts() } : {}),
         movedAt: deps.clock.now(),
       };
       if (!(await deps.runs.moveShard(run.run, next, shard.progress))) throw gotAhead();

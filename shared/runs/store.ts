@@ -13,11 +13,12 @@ import {
 } from '@aws-sdk/lib-dynamodb';
 import { succeeded } from '../ledger/ledger.ts';
 import { backoffMs, type Clock, DAY_MS, SECOND_MS } from '../time.ts';
-import type { BatchKind } from './messages.ts';
 import {
   type BatchOutcome,
   DestinationState,
-  HeldBatch,
+  type Effect,
+  HeldList,
+  Hold,
   Intent,
   type Phase,
   Rejection,
@@ -31,8 +32,10 @@ import {
 /** Runs are kept for a quarter; what they consist of, for a month. */
 const RUN_DAYS = 90;
 const PART_DAYS = 30;
+/** What waits for a person waits this long. Its lists of records are a run's parts, and last as long. */
+export const HOLD_DAYS = PART_DAYS;
 
-export type BatchKey = { readonly run: string; readonly shard: number; readonly kind: BatchKind; readonly seq: number };
+export type BatchKey = { readonly run: string; readonly shard: number; readonly seq: number };
 
 /** What decides about a batch: its run, its shard, and whether it is settled (`unresolved`: its intent has to stay). */
 export type BatchView = {
@@ -59,6 +62,14 @@ export type RunStore = {
   ) => Promise<boolean>;
   /** Returns the newest runs of a destination, newest first. */
   readonly latest: (destination: string, limit: number) => Promise<Run[]>;
+  /** Returns what the runs that started since a time (epoch ms) have cost, in data points; open ones not counted. */
+  readonly spentSince: (destination: string, sinceMs: number) => Promise<number>;
+  /** Gives a destination the ledger that another one had. */
+  readonly carryLedger: (from: string, to: string, ledger: string) => Promise<void>;
+  /** Returns the effects that wait for a person or were discarded, without those that have expired. */
+  readonly holds: (destination: string) => Promise<Hold[]>;
+  readonly putHold: (destination: string, hold: Hold) => Promise<void>;
+  readonly deleteHold: (destination: string, effect: Effect) => Promise<void>;
   readonly createShard: (run: string, shard: Shard) => Promise<boolean>;
   readonly shard: (run: string, shard: number) => Promise<Shard | undefined>;
   /** Replaces a shard's progress while it still stands at `expected`. Returns whether it did. */
@@ -68,9 +79,9 @@ export type RunStore = {
   readonly batch: (destination: string, key: BatchKey) => Promise<BatchView>;
   /** Counts a batch's outcome, once. Returns false when it has been counted before. `unresolved`: its intent has to stay. */
   readonly settle: (key: BatchKey, outcome: BatchOutcome, unresolved: boolean) => Promise<boolean>;
-  readonly putHeld: (run: string, held: HeldBatch) => Promise<void>;
-  /** Yields held batches in order, after the id given; each with its id. */
-  readonly held: (run: string, after?: string) => AsyncGenerator<{ readonly id: string; readonly batch: HeldBatch }>;
+  readonly putHeldList: (run: string, list: HeldList) => Promise<void>;
+  /** Returns the record hashes of an effect that a run has held, by the effect's key. */
+  readonly heldHashes: (run: string, key: string) => Promise<ReadonlySet<string>>;
   readonly putRejections: (run: string, rejections: readonly Rejection[]) => Promise<void>;
   readonly rejections: (run: string, limit: number) => Promise<Rejection[]>;
   /** Takes a batch's lease: `new`, `again` (an earlier attempt never ended), or `leased` to somebody else. */
@@ -82,20 +93,22 @@ export type RunStore = {
   readonly intents: (destination: string) => AsyncGenerator<Intent>;
 };
 
+/** Returns the time of a run's start as its name begins with it: it sorts by time. */
+export const runTime = (ms: number): string => new Date(ms).toISOString().replace(/[-:.]/g, '');
+
 const two = (number: number): string => String(number).padStart(3, '0');
 const seqText = (seq: number): string => String(seq).padStart(7, '0');
 const destinationKey = (destination: string): string => `destination#${destination}`;
 const runKey = (run: string): string => `run#${run}`;
 const intentsKey = (destination: string): string => `intents#${destination}`;
-/** Removals are numbered apart from all other batches. */
-const series = (kind: BatchKind): string => (kind === 'remove' ? 'r' : 'u');
-const settlementSk = ({ shard, kind, seq }: BatchKey): string =>
-  `settled#${two(shard)}#${series(kind)}${seqText(Math.floor(seq / SETTLED_PER_ITEM))}`;
-const heldSk = (shard: number, seq: number): string => `held#${two(shard)}#${seqText(seq)}`;
+const settlementSk = ({ shard, seq }: BatchKey): string =>
+  `settled#${two(shard)}#${seqText(Math.floor(seq / SETTLED_PER_ITEM))}`;
+const holdSk = (effect: Effect): string => `hold#${effect}`;
+const HASH_BYTES = 16;
 
 /** Returns a batch's id, unique within its destination. */
 export const intentId = (key: BatchKey, epoch: string): string =>
-  `${key.run}#${two(key.shard)}#${series(key.kind)}${seqText(key.seq)}#${epoch}`;
+  `${key.run}#${two(key.shard)}#${seqText(key.seq)}#${epoch}`;
 
 /** Returns the store that lives in a DynamoDB table. */
 export function dynamoRuns(db: DynamoDBDocumentClient, table: string, clock: Clock): RunStore {
@@ -167,6 +180,41 @@ export function dynamoRuns(db: DynamoDBDocumentClient, table: string, clock: Clo
       );
       return (answer.Items ?? []).map((item) => Run.parse(item));
     },
+    spentSince: async (destination, sinceMs) => {
+      let dataPoints = 0;
+      // A run's name begins with the time of its start.
+      const after = runKey(runTime(sinceMs));
+      for await (const page of query(db, table, destinationKey(destination), 'run#', after)) {
+        for (const item of page) dataPoints += Run.parse(item).totals?.dataPoints ?? 0;
+      }
+      return dataPoints;
+    },
+    carryLedger: async (from, to, ledger) => {
+      const update = (destination: string, UpdateExpression: string, value: string) =>
+        db.send(
+          new UpdateCommand({
+            TableName: table,
+            Key: { pk: destinationKey(destination), sk: 'state' },
+            UpdateExpression,
+            ExpressionAttributeValues: { ':value': value },
+          }),
+        );
+      await update(to, 'SET ledger = :value REMOVE carriedTo', ledger);
+      await update(from, 'SET carriedTo = :value', to);
+    },
+    holds: async (destination) => {
+      const holds = (await all(destinationKey(destination), 'hold#')).map((item) => Hold.parse(item));
+      return holds.filter(({ heldAt }) => heldAt + HOLD_DAYS * DAY_MS > clock.now());
+    },
+    putHold: async (destination, hold) => {
+      const expires = Math.floor((hold.heldAt + HOLD_DAYS * DAY_MS) / SECOND_MS);
+      await put({ pk: destinationKey(destination), sk: holdSk(hold.effect), ...hold, expiresAt: expires });
+    },
+    deleteHold: async (destination, effect) => {
+      await db.send(
+        new DeleteCommand({ TableName: table, Key: { pk: destinationKey(destination), sk: holdSk(effect) } }),
+      );
+    },
     createShard: (run, shard) =>
       put(shardItem(run, shard, expiresAt(PART_DAYS)), { ConditionExpression: 'attribute_not_exists(pk)' }),
     shard: async (run, shard) => {
@@ -185,16 +233,19 @@ export function dynamoRuns(db: DynamoDBDocumentClient, table: string, clock: Clo
       succeeded(
         db.send(new UpdateCommand(settleInput(table, key, outcome, unresolved, clock.now(), expiresAt(PART_DAYS)))),
       ),
-    putHeld: async (run, held) => {
-      await put({ pk: runKey(run), sk: heldSk(held.shard, held.seq), ...held, expiresAt: expiresAt(PART_DAYS) });
+    putHeldList: async (run, list) => {
+      const sk = `held#${list.effect}#${two(list.shard)}#${seqText(list.seq)}`;
+      await put({ pk: runKey(run), sk, ...list, expiresAt: expiresAt(PART_DAYS) });
     },
-    held: async function* (run, after) {
-      for await (const page of query(db, table, runKey(run), 'held#', after)) {
+    heldHashes: async (run, key) => {
+      const hashes = new Set<string>();
+      for await (const page of query(db, table, runKey(run), `held#${key}#`)) {
         for (const item of page) {
-          const batch = HeldBatch.parse(item);
-          yield { id: heldSk(batch.shard, batch.seq), batch };
+          const bytes = Buffer.from(HeldList.parse(item).hashes);
+          for (let at = 0; at < bytes.length; at += HASH_BYTES) hashes.add(bytes.toString('hex', at, at + HASH_BYTES));
         }
       }
+      return hashes;
     },
     putRejections: async (run, rejections) => {
       await Promise.all(

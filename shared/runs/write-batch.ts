@@ -8,18 +8,18 @@
 import { dataPointsOf } from '../braze/data-points.ts';
 import { type DeliverDeps, deliver, NotDelivered, type Tally } from '../braze/deliver.ts';
 import { lookUp } from '../braze/lookup.ts';
+import { textsIn, withoutTexts } from '../braze/redact.ts';
 import { deleteBody, trackBody, type UserObject } from '../braze/requests.ts';
+import { nextRefusal } from '../diff/decide.ts';
 import { FatalError, GivenUp, isLastTry, RetryLater, type Tries, tryAgain } from '../errors.ts';
 import { digestOf } from '../ledger/fingerprint.ts';
 import type { Ledger, LedgerWrite } from '../ledger/ledger.ts';
 import type { SyncMode } from '../parameters/schema.ts';
 import { SECOND_MS } from '../time.ts';
-import type { JsonValue } from '../values/json.ts';
-import { type CloseDeps, closeIfComplete, failRun } from './close.ts';
-import { type BatchMessage, fingerprintBytes, messageText } from './messages.ts';
+import { type CloseDeps, closeIfComplete, failRun, OPEN } from './close.ts';
+import { type BatchMessage, fingerprintBytes, messageText, type NoteRecord } from './messages.ts';
 import { type BatchOutcome, isOver, NO_OUTCOME, type Rejection, type Run, type Shard } from './model.ts';
 import { MAX_DELAY_SECONDS, type Queue } from './queue.ts';
-import { RELEASED } from './release.ts';
 import { type BatchView, intentId } from './store.ts';
 
 export type WriteDeps = CloseDeps & {
@@ -92,7 +92,7 @@ type Batch = Received & {
 
 /** What the intent says of a batch from the start. Users that are to be looked up join it once they are found. */
 function claims(message: BatchMessage) {
-  if (message.kind === 'forget') return { primaryKeys: [], fields: [], deletes: false };
+  if (message.kind === 'note') return { primaryKeys: [], fields: [], deletes: false };
   const sent = message.kind === 'upsert' ? message.records.filter((record) => !record.l) : message.records;
   return { primaryKeys: sent.map(({ k }) => k), fields: sent.map(({ i }) => [...i]), deletes: isDeletion(message) };
 }
@@ -122,13 +122,10 @@ export function judge({ run, shard, settled }: BatchView, message: BatchMessage)
   if (!run || !shard) return { kind: 'void' };
   if (settled !== 'no') return { kind: 'settled', resolved: settled === 'resolved' };
   if (isOver(run)) return { kind: 'void' };
-  const made = message.kind === 'remove' ? isReleased(run, shard, message) : isMade(shard, message);
+  const made = isMade(shard, message);
   if (made !== 'due') return { kind: made };
   return run.status === 'failing' ? { kind: 'failing' } : { kind: 'due', run };
 }
-
-const isReleased = (run: Run, shard: Shard, message: BatchMessage): 'due' | 'void' =>
-  run.released && message.epoch === RELEASED && message.seq < shard.held ? 'due' : 'void';
 
 function isMade(shard: Shard, { seq, epoch }: BatchMessage): 'due' | 'early' | 'void' {
   if (seq >= shard.batches) return shard.done ? 'void' : 'early';
@@ -145,7 +142,7 @@ async function write(deps: WriteDeps, batch: Batch, run: Run): Promise<void> {
   const lookups: Tally = { requests: 0, throttled: 0, applied: false };
   try {
     const written = await send(deps, batch, run.syncMode, tally, lookups);
-    await deps.ledger.write(batch.message.destination, written.writes);
+    await deps.ledger.write(run.ledger, written.writes);
     await deps.runs.putRejections(run.run, written.rejections);
     const requests = tally.requests + lookups.requests;
     await settle(deps, batch, { ...NO_OUTCOME, ...written.counts, requests, lookups: lookups.requests }, false);
@@ -166,17 +163,19 @@ type Written = {
 function send(deps: WriteDeps, batch: Batch, syncMode: SyncMode, tally: Tally, lookups: Tally): Promise<Written> {
   const { message } = batch;
   switch (message.kind) {
-    case 'forget':
-      return Promise.resolve({
-        writes: message.records.map(({ h }) => ({ kind: 'delete', hash: h })),
-        rejections: [],
-        counts: {},
-      });
+    case 'note':
+      return Promise.resolve({ writes: message.records.map(noteWrite), rejections: [], counts: {} });
     case 'upsert':
       return sendUpserts(deps, batch, message, syncMode, tally, lookups);
     case 'remove':
       return isDeletion(message) ? sendDeletions(deps, message, tally) : sendLeavers(deps, message, tally);
   }
+}
+
+function noteWrite(record: NoteRecord): LedgerWrite {
+  if ('forget' in record) return { kind: 'delete', hash: record.h };
+  if ('clear' in record) return { kind: 'clear', hash: record.h };
+  return { kind: 'refuse', hash: record.h, primaryKey: record.k, refusal: record.r };
 }
 
 const timed = (deps: WriteDeps, from: Omit<DeliverDeps, 'remainingMs'>): DeliverDeps => ({
@@ -208,17 +207,17 @@ async function sendUpserts(
   return {
     writes: [
       ...accepted.map(
-        ({ h, k, f }): LedgerWrite => ({
+        ({ h, k, f, t }): LedgerWrite => ({
           kind: 'put',
-          entry: { hash: h, primaryKey: k, fingerprint: fingerprintBytes(f) },
+          entry: { hash: h, primaryKey: k, fingerprint: fingerprintBytes(f), ...(t ? { sentAt: new Map(t) } : {}) },
         }),
       ),
       ...absent.map(
         ({ h, k }): LedgerWrite => ({ kind: 'put', entry: { hash: h, primaryKey: k, absentAt: deps.clock.now() } }),
       ),
-      ...refusals(known, refused),
+      ...refusals(known, refused, deps.clock.now()),
     ],
-    rejections: rejectionsOf(known, refused),
+    rejections: rejectionsOf(known, refused, deps.clock.now()),
     counts: {
       accepted: accepted.length,
       rejected: refused.size,
@@ -251,53 +250,41 @@ async function widenIntent(deps: WriteDeps, batch: Batch, sent: readonly UpsertR
 }
 
 /** A refused state is remembered, so that it is not sent again until it changes. */
-const refusals = (records: readonly UpsertRecord[], refused: ReadonlyMap<number, string>): LedgerWrite[] =>
+const refusals = (
+  records: readonly UpsertRecord[],
+  refused: ReadonlyMap<number, string>,
+  nowMs: number,
+): LedgerWrite[] =>
   records.flatMap((record, index): LedgerWrite[] => {
     const reason = refused.get(index);
     if (reason === undefined) return [];
-    const refusal = { digest: digestOf(fingerprintBytes(record.f)), reason: withoutValues(reason, record) };
+    const digest = digestOf(fingerprintBytes(record.f));
+    const refusal = nextRefusal(before(record), { digest, reason: withoutValues(reason, record), field: '' }, nowMs);
     return [{ kind: 'refuse', hash: record.h, primaryKey: record.k, refusal }];
   });
 
+/** The refusal that this state of the record follows. */
+const before = ({ p }: Pick<UpsertRecord, 'p'>): { readonly tries: number; readonly since: number } | undefined =>
+  p && { tries: p[0], since: p[1] };
+
 const rejectionsOf = (
-  records: readonly { readonly h: string; readonly k: string; readonly a?: UpsertRecord['a'] }[],
+  records: readonly (Pick<UpsertRecord, 'h' | 'k'> & Partial<Pick<UpsertRecord, 'a' | 'p'>>)[],
   refused: ReadonlyMap<number, string>,
+  nowMs: number,
 ): Rejection[] =>
   [...refused].flatMap(([index, reason]) => {
     const record = records[index];
-    return record
-      ? [{ hash: record.h, field: '', reason: withoutValues(reason, record), rows: 1, omitted: false }]
-      : [];
+    if (!record) return [];
+    const { tries, since } = before({ p: record.p }) ?? { tries: 0, since: nowMs };
+    const said = withoutValues(reason, record);
+    return [{ hash: record.h, field: '', reason: said, rows: 1, omitted: false, tries: tries + 1, since }];
   });
 
 /** Returns Braze's sentence, which may quote what it refuses, without the primary key and every value of the record. */
-export function withoutValues(
+export const withoutValues = (
   reason: string,
   { k, a = [] }: { readonly k: string; readonly a?: UpsertRecord['a'] },
-): string {
-  const texts = [k, ...a.flatMap(([, value]) => textsIn(value))];
-  const known = texts.filter((text) => text.length >= SHORTEST_VALUE).sort((one, other) => other.length - one.length);
-  return known.reduce((text, value) => withoutBeginning(text.replaceAll(value, '…'), value), reason);
-}
-
-/** Shorter ones are parts of words. */
-const SHORTEST_VALUE = 3;
-
-/** A sentence that was cut may end with the beginning of a value. */
-function withoutBeginning(text: string, value: string): string {
-  if (!text.endsWith('…')) return text;
-  const cut = text.slice(0, -1);
-  for (let length = Math.min(value.length, cut.length); length >= SHORTEST_VALUE; length--) {
-    if (cut.endsWith(value.slice(0, length))) return `${cut.slice(0, -length)}…`;
-  }
-  return text;
-}
-
-/** The texts and numbers of a value, those within arrays and objects too. */
-function textsIn(value: JsonValue): string[] {
-  if (typeof value === 'string' || typeof value === 'number') return [String(value)];
-  return value !== null && typeof value === 'object' ? Object.values(value).flatMap(textsIn) : [];
-}
+): string => withoutTexts(reason, [k, ...a.flatMap(([, value]) => textsIn(value))]);
 
 async function sendDeletions(deps: WriteDeps, message: RemoveMessage, tally: Tally): Promise<Written> {
   const objects = message.records.map(({ k }) => k);
@@ -306,7 +293,7 @@ async function sendDeletions(deps: WriteDeps, message: RemoveMessage, tally: Tal
   const deleted = message.records.filter((_, index) => !refused.has(index));
   return {
     writes: deleted.map(({ h }) => ({ kind: 'delete', hash: h })),
-    rejections: rejectionsOf(message.records, refused),
+    rejections: rejectionsOf(message.records, refused, deps.clock.now()),
     counts: { deleted: deleted.length, rejected: refused.size },
   };
 }
@@ -336,7 +323,7 @@ async function sendLeavers(deps: WriteDeps, message: RemoveMessage, tally: Tally
         kind: 'put',
         entry: { hash: h, primaryKey: k, fingerprint: fingerprintBytes(f ?? ''), gone: true },
       })),
-    rejections: rejectionsOf(leaving, refused),
+    rejections: rejectionsOf(leaving, refused, deps.clock.now()),
     counts: { accepted: leaving.length - refused.size, rejected: refused.size },
   };
 }
@@ -420,11 +407,13 @@ async function isBrazeDown(deps: WriteDeps, run: Run): Promise<boolean> {
 async function comeAgain(deps: WriteDeps, batch: Batch, afterMs: number, applied: boolean): Promise<void> {
   await putBack(deps, batch.message, afterMs);
   await endLease(deps, batch, applied);
+  // Who waits is alive.
+  await deps.runs.change(batch.message, { touchedAt: deps.clock.now() }, { status: OPEN });
 }
 
 async function putBack(deps: WriteDeps, message: BatchMessage, afterMs: number): Promise<void> {
   const delaySeconds = Math.min(MAX_DELAY_SECONDS, Math.max(1, Math.ceil(afterMs / SECOND_MS)));
-  await deps.batchQueue.send([{ text: messageText(message), delaySeconds }]);
+  await deps.batchQueue.send([{ text: messageText(message), delaySeconds, group: message.destination }]);
 }
 
 /** Frees the batch for its next delivery. What may have been applied stays remembered. */

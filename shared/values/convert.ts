@@ -13,7 +13,7 @@ import { canonicalText, exactNumber, isArray, isDecimal, isObject, type JsonValu
 import { checkedNested } from './nested.ts';
 import { flag, standardValue } from './standard.ts';
 import { checkedText } from './text.ts';
-import { isoTime } from './time-text.ts';
+import { flooredTime, isoTime } from './time-text.ts';
 
 type Text = (text: string) => Converted;
 
@@ -110,7 +110,19 @@ const COLUMNS_OF: Readonly<Record<StandardKind, readonly ColumnType[]>> = {
 };
 
 /** Returns why a column of this type can't fill the field, or undefined when it can. */
-export function typeProblem(field: FieldMapping, column: ColumnType): string | undefined {
+export const typeProblem = (field: FieldMapping, column: ColumnType): string | undefined =>
+  mappingProblem(field, column) ?? resolutionProblem(field, column);
+
+function resolutionProblem({ attribute, type, resolution }: FieldMapping, column: ColumnType): string | undefined {
+  if (resolution === undefined) return undefined;
+  const wanted = type ?? DEFAULT_TYPE[column];
+  const isTime = wanted === 'date';
+  const isNumber = wanted === 'integer' || wanted === 'float';
+  if ('ms' in resolution ? isTime : isNumber) return undefined;
+  return `'${attribute}' has a resolution, which for ${wanted ?? column} can't be ${'ms' in resolution ? 'a duration' : 'a number'}`;
+}
+
+function mappingProblem(field: FieldMapping, column: ColumnType): string | undefined {
   if (field.standard) {
     const allowed = COLUMNS_OF[kindOf(field)];
     if (allowed.includes(column)) return undefined;
@@ -124,6 +136,25 @@ const kindOf = (field: FieldMapping): StandardKind => STANDARD_ATTRIBUTES[field.
 
 /** Returns the converter of a field whose column has this type (see typeProblem for the pairs that have none). */
 export function converterOf(field: FieldMapping, column: ColumnType): Converter {
+  const exact = exactConverter(field, column);
+  const { resolution } = field;
+  if (resolution === undefined) return exact;
+  return (raw) => rounded(exact(raw), resolution);
+}
+
+/** Rounds down, so that a value stays what it is until it has grown by the resolution. */
+function rounded(value: Converted, resolution: NonNullable<FieldMapping['resolution']>): Converted {
+  if ('step' in resolution) return typeof value === 'number' ? floorTo(value, resolution.step) : value;
+  return typeof value === 'string' ? flooredTime(value, resolution.ms) : value;
+}
+
+/** Multiples of a decimal step have no longer fractions than the step itself. */
+function floorTo(value: number, step: number): number {
+  const decimals = Math.min(15, (String(step).split('.')[1] ?? '').length);
+  return Number((Math.floor(value / step) * step).toFixed(decimals)) + 0;
+}
+
+function exactConverter(field: FieldMapping, column: ColumnType): Converter {
   const fromText = field.standard ? standardText(kindOf(field), column) : customText(field.type, column);
   const native = nativeConverter(field.standard ? undefined : (field.type ?? DEFAULT_TYPE[column]), column);
   return (raw) => {

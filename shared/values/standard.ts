@@ -8,11 +8,12 @@
 import type { StandardKind } from '../braze/attributes.ts';
 import { COUNTRY_CODES, LANGUAGE_CODES } from './codes.ts';
 import { type Converted, Invalid } from './converted.ts';
-import { isObject, readJson } from './json.ts';
+import { isObject, type JsonValue, readJson } from './json.ts';
 import { checkedText } from './text.ts';
 import { isoDate, isoTime } from './time-text.ts';
 
 const MAX_URL_CHARACTERS = 1024;
+const MAX_PROFILE_BYTES = 100_000;
 
 /** Local part, @, and a domain of two labels at least. Braze refuses the whole object for an invalid address. */
 const EMAIL =
@@ -62,7 +63,7 @@ const CHECKS: Readonly<Record<StandardKind, (text: string) => Converted>> = {
   profile: (text) => {
     const read = readJson(text);
     if ('problem' in read) return new Invalid(read.problem);
-    return isObject(read.value) ? read.value : new Invalid('is no JSON object');
+    return isObject(read.value) ? checkedProfile(read.value) : new Invalid('is no JSON object');
   },
 };
 
@@ -92,6 +93,25 @@ function timeZone(text: string): string | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** What its keys mean is Braze's affair; texts that nobody could keep, and very large objects, are not sent. */
+function checkedProfile(profile: JsonValue): Converted {
+  const bytes = Buffer.byteLength(JSON.stringify(profile));
+  if (bytes > MAX_PROFILE_BYTES) return new Invalid(`is larger than 100 KB (${bytes} bytes)`);
+  const problem = textProblem(profile);
+  return problem ? new Invalid(`holds a text that ${problem}`) : profile;
+}
+
+function textProblem(value: JsonValue): string | undefined {
+  if (typeof value === 'string') {
+    const text = checkedText(value, MAX_PROFILE_BYTES);
+    return text instanceof Invalid ? text.reason : undefined;
+  }
+  if (value === null || typeof value !== 'object') return undefined;
+  return [...(isObject(value) ? Object.keys(value) : []), ...Object.values(value)]
+    .map(textProblem)
+    .find((problem) => problem !== undefined);
 }
 
 function location(text: string): Converted {

@@ -56,3 +56,12 @@ export function isoDate(text: string): string | Invalid {
   const iso = isoTime(text);
   return typeof iso === 'string' ? iso.slice(0, 10) : iso;
 }
+
+/** Returns a text of isoTime rounded down to a multiple of `ms` since 1970, in the same form; a date stays one. */
+export function flooredTime(iso: string, ms: number): string {
+  const floored = new Date(Math.floor(Date.parse(iso) / ms) * ms);
+  // Before year 0 Braze takes nothing.
+  if (Number.isNaN(floored.getTime()) || floored.getUTCFullYear() < 0) return iso;
+  const text = floored.toISOString();
+  return iso.length === 10 ? text.slice(0, 10) : text;
+}

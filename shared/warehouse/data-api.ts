@@ -69,8 +69,8 @@ export function dataApi(client: RedshiftDataClient, app: RedshiftApp): Warehouse
     status: (statementId) =>
       guarded('Redshift gave no status of the statement', async () => {
         const answer = await client.send(new DescribeStatementCommand({ Id: statementId }));
-        if (answer.Status === 'FINISHED') return { kind: 'finished', rows: answer.ResultRows ?? 0 };
-        if (answer.Status === 'FAILED') return { kind: 'failed', message: answer.Error ?? 'no message' };
+        if (answer.Status === 'FINISHED') return { kind: 'finished', rows: Number(answer.ResultRows ?? 0) || 0 };
+        if (answer.Status === 'FAILED') return { kind: 'failed', message: textOr(answer.Error, 'no message') };
         if (answer.Status === 'ABORTED') return { kind: 'failed', message: 'the statement was cancelled' };
         return { kind: 'running' };
       }),
@@ -102,19 +102,23 @@ const fetchPage = (client: RedshiftDataClient, statementId: string, token: strin
       new GetStatementResultCommand({ Id: statementId, ...(token ? { NextToken: token } : {}) }),
     );
     const columns = (answer.ColumnMetadata ?? []).map(({ name, typeName }) => ({
-      name: name ?? '',
-      typeName: typeName ?? '',
+      name: textOr(name, ''),
+      typeName: textOr(typeName, ''),
     }));
     const rows = (answer.Records ?? []).map((record) => record.map(rawValue));
-    return { page: { token, columns, rows }, nextToken: answer.NextToken };
+    return { page: { token, columns, rows }, nextToken: textOr(answer.NextToken, undefined) };
   });
 
+/** The SDK does not look at the types of what comes. */
+const textOr = <T>(value: unknown, otherwise: T): string | T => (typeof value === 'string' ? value : otherwise);
+
 function rawValue(field: Field): RawValue {
-  if (field.isNull) return null;
-  if (field.stringValue !== undefined) return field.stringValue;
-  if (field.booleanValue !== undefined) return field.booleanValue;
-  if (field.longValue !== undefined) return field.longValue;
-  if (field.doubleValue !== undefined) return field.doubleValue;
+  // The SDK does not look at the types of what comes: anything else than these must not pass for a value.
+  if (field.isNull === true) return null;
+  if (typeof field.stringValue === 'string') return field.stringValue;
+  if (typeof field.booleanValue === 'boolean') return field.booleanValue;
+  if (typeof field.longValue === 'number') return field.longValue;
+  if (typeof field.doubleValue === 'number') return field.doubleValue;
   throw new FatalError('Redshift gave a value of a kind that a profile cannot hold', 'Cast the column in the query.');
 }
 

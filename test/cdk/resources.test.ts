@@ -99,10 +99,21 @@ describe('queues', () => {
     if (RedrivePolicy) expect(deadLetterArns).toContain(RedrivePolicy.deadLetterTargetArn);
   });
 
-  test.each(Object.entries(deadLetterQueueIds))(
+  const isBatches = ([name]: readonly [string, string]) => name.startsWith('dead-letters-batch-');
+
+  test.each(Object.entries(deadLetterQueueIds).filter((each) => !isBatches(each)))(
     '%s keeps messages for two weeks, the most that SQS allows',
     (_, id) => {
       expect(byId(queues, id).MessageRetentionPeriod).toBe(14 * 24 * 3600);
+    },
+  );
+
+  test.each(Object.entries(deadLetterQueueIds).filter(isBatches))(
+    '%s, which carries field values, keeps them for four days, of which its queue has used one at most',
+    (name, id) => {
+      expect(byId(queues, id).MessageRetentionPeriod).toBe(4 * 24 * 3600);
+      const source = workQueueIds[name.replace('dead-letters-', '')];
+      expect(byId(queues, source).MessageRetentionPeriod).toBe(24 * 3600);
     },
   );
 });

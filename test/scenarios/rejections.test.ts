@@ -92,7 +92,7 @@ test('with invalidValues: omit only the field stays behind, keeps its old value,
   expect(first).toMatchObject({ status: 'succeeded', totals: { added: 2, accepted: 2, rejected: 0, omitted: 1 } });
   expect(it.users().bob?.standard).toEqual({ first_name: 'Bob' });
   expect(await cloud().runs().rejections(first.run, 10)).toEqual([
-    { hash: recordHash('bob'), field: 'email', reason: 'is no valid email address', rows: 1, omitted: true },
+    { hash: recordHash('bob'), field: 'email', reason: 'is no valid email address', rows: 1, omitted: true, tries: 1 },
   ]);
   await it.sql("UPDATE people SET email = 'broken', score = 1 WHERE id = 'ann'");
   expect((await it.run()).totals).toMatchObject({ changed: 1, omitted: 2, dataPoints: 1 });

@@ -135,7 +135,7 @@ test('deletions beyond the limit are held, the rest of the run goes on, and appr
   expect(Object.keys(it.users()).sort()).toEqual(['ann', 'bob', 'eve']);
   const again = await it.run();
   expect(again).toMatchObject({ status: 'held', totals: { removed: 2, held: 2, requests: 0 } });
-  const approved = await it.run({ approveDeletions: true });
+  const approved = await it.run({ approveDeletions: true, by: 'tester' });
   expect(approved).toMatchObject({ status: 'succeeded', totals: { removed: 2, held: 0, deleted: 2, requests: 1 } });
   expect(Object.keys(it.users())).toEqual(['ann']);
 });

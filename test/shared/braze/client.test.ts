@@ -96,6 +96,19 @@ describe('an answer', () => {
     expect(JSON.stringify(answer)).not.toContain(KEY);
   });
 
+  test('that writes the key in escapes of JSON comes without it', async () => {
+    const escaped = [...KEY].map((sign) => `\\u${sign.charCodeAt(0).toString(16).padStart(4, '0')}`).join('');
+    respond = (_, response) => response.writeHead(401).end(`{"message":"Invalid API key: ${escaped}"}`);
+    expect(await client().post('/users/track', '{}')).toMatchObject({
+      body: '{"message":"Invalid API key: <redacted>"}',
+    });
+    const odd = 'a"b\\c-key';
+    respond = (_, response) => response.writeHead(401).end(JSON.stringify({ message: `key ${odd}` }));
+    expect(await client(endpoint, async () => odd).post('/users/track', '{}')).toMatchObject({
+      body: '{"message":"key <redacted>"}',
+    });
+  });
+
   test('that repeats the key in a header comes without it', async () => {
     respond = (_, response) => response.writeHead(401, { 'www-authenticate': `Bearer ${KEY}` }).end();
     expect(JSON.stringify(await client().post('/users/track', '{}'))).not.toContain(KEY);

@@ -4,13 +4,41 @@ import { masked, secretLikeness, secretName } from '../../../shared/parameters/s
 describe('an endpoint', () => {
   test.each([
     'https://rest.iad-01.braze.com',
+    'https://rest.iad-08.braze.com',
+    'https://rest.us-10.braze.com',
     'https://rest.fra-02.braze.eu/',
+    'https://rest.au-01.braze.com',
+    'https://rest.id-01.braze.com',
+    'https://rest.jp-01.braze.com',
+    'https://rest.kr-01.braze.com:443',
+    'https://REST.IAD-01.braze.com',
+  ])('%s is one of Braze and passes', (endpoint) => {
+    expect(endpointProblem(endpoint)).toBeUndefined();
+    expect(endpointProblem(endpoint, true)).toBeUndefined();
+  });
+
+  test.each([
     'https://proxy.example.com:8443/braze',
+    'https://rest.iad-01.braze.com:8443',
+    'https://rest.iad-01.braze.com.',
+    'https://rest.iad-01.braze.com.example.com',
+    'https://rest-iad-01.braze.com',
+    'https://xrest.iad-01.braze.com',
+    'https://rest.iad-01.braze.co',
+    'https://rest.iad-01.brаze.com',
+    'https://rest.evil.com/rest.iad-01.braze.com',
+    'https://169.254.169.254',
     'http://127.0.0.1:4567',
     'http://localhost',
     'http://[::1]:4567/',
-  ])('%s passes', (endpoint) => {
-    expect(endpointProblem(endpoint)).toBeUndefined();
+  ])('%s is not, and passes with allowEndpoint only', (endpoint) => {
+    expect(endpointProblem(endpoint)?.hint).toContain('allowEndpoint: true');
+    expect(endpointProblem(endpoint, true)).toBeUndefined();
+  });
+
+  test('has no path at one of Braze, with allowEndpoint it may', () => {
+    expect(endpointProblem('https://rest.iad-01.braze.com/v1')?.hint).toBe('leave out the path');
+    expect(endpointProblem('https://rest.iad-01.braze.com/v1', true)).toBeUndefined();
   });
 
   test.each([
@@ -24,8 +52,9 @@ describe('an endpoint', () => {
     ['https://rest.iad-01.braze.com/users/track', 'leave out the path'],
     ['https://rest.iad-01.braze.com/v2/subscription/status/set', 'leave out the path'],
     ['https://rest.iad-01.braze.com//', 'leave out the path'],
-  ])('%s is refused with advice', (endpoint, words) => {
+  ])('%s is refused with advice, allowEndpoint or not', (endpoint, words) => {
     expect(endpointProblem(endpoint)?.hint).toContain(words);
+    expect(endpointProblem(endpoint, true)?.hint).toContain(words);
   });
 
   test.each([

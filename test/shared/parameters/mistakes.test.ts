@@ -723,7 +723,40 @@ const MISTAKES: readonly Mistake[] = [
     "did you mean 'timezone'?",
   ),
 
-  // Endpoints and secrets
+  // Names that become parts of policies
+  ...(
+    [
+      ['cluster', 'cluster: "*"\n    dbUser: reader'],
+      ['cluster', 'cluster: "main:other"\n    dbUser: reader'],
+      ['dbUser', 'cluster: main\n    dbUser: "*"'],
+      ['dbUser', `cluster: main\n    dbUser: '${'$'}{aws:username}'`],
+      ['dbUser', 'cluster: main\n    dbUser: main/admin'],
+    ] as const
+  ).map(([name, text]) =>
+    mistake(
+      `a policy widened by ${text.replaceAll(/\s+/g, ' ')}`,
+      ['workgroup: analytics ', text],
+      `apps.warehouse.${name}`,
+      `${name}:`,
+      'letters, digits',
+    ),
+  ),
+  mistake(
+    'a database that is any database',
+    ['database: dev', 'database: "*"'],
+    'apps.warehouse.database',
+    'database:',
+    'letters, digits',
+  ),
+  mistake(
+    'a secret that is any secret',
+    ['secret: redshift/readonly ', 'secret: "redshift/*" '],
+    'apps.warehouse.secret',
+    'secret:',
+    'the name or ARN of a secret',
+  ),
+
+  // Endpoints, secrets and keys
   endpoint('http://rest.iad-01.braze.com', 'https', 'http is only for 127.0.0.1'),
   endpoint('rest.iad-01.braze.com', 'put https:// before it'),
   endpoint('https://sdk.iad-01.braze.com', 'rest.…', 'SDKs'),
@@ -732,12 +765,24 @@ const MISTAKES: readonly Mistake[] = [
   endpoint('https://rest.iad-01.braze.com?api_key=hunter2', 'a query or fragment'),
   endpoint('https://rest.iad-01.braze.com/users/track', 'leave out the path'),
   endpoint('braze', 'no web URL'),
+  endpoint('https://rest.iad-01.braze.com.example.com', "Braze's own hosts", 'allowEndpoint: true'),
+  endpoint('https://proxy.example.com\n    allowEndpoint: false', 'allowEndpoint: true'),
+  endpoint('http://127.0.0.1:4567', 'allowEndpoint: true'),
+  endpoint('http://proxy.example.com\n    allowEndpoint: true', 'http is only for 127.0.0.1'),
   key('8f2b5c1e-0000-4000-8000-000000000001', "'8f2b…'", 'a UUID', 'name or ARN'),
   key('\'{ "apiKey": "hunter2" }\'', 'JSON', 'AWS Secrets Manager'),
   key('Bearer hunter2hunter2', "'Bear…'", 'an Authorization header'),
   key('0123456789abcdef0123456789abcdef', "'0123…'", 'a key'),
   key('Zm9vYmFyMTIzNDU2Nzg5MGFiY2RlZmdoaQ', "'Zm9v…'", 'a key'),
   key('my key', "'my k…'", 'name or ARN'),
+  ...[
+    'alias/aws/sqs',
+    '8f2b5c1e-0000-4000-8000-000000000001',
+    'arn:aws:kms:eu-central-1:111122223333:alias/w2b',
+    'arn:aws:s3:::bucket',
+  ].map((text) =>
+    mistake(`the KMS key ${text}`, ['apps:', `kmsKey: ${text}\napps:`], 'kmsKey', 'kmsKey:', 'alias/w2b'),
+  ),
 ];
 
 /** Mistakes that make something else wrong, and how often. */

@@ -361,7 +361,7 @@ test.each([['12345678'], ['12345678901234567890']])(
 describe('overrides', () => {
   test('are laid over the file', () => {
     const overrides = {
-      apps: { braze: { endpoint: 'http://127.0.0.1:4567' } },
+      apps: { braze: { endpoint: 'http://127.0.0.1:4567', allowEndpoint: true } },
       destinations: { customers_to_braze: { shards: 8 } },
     };
     const { apps, destinations } = parseParameters(EXAMPLE, FILE, undefined, { overrides });

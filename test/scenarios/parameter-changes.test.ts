@@ -1,0 +1,150 @@
+/** A parameter file changes between runs: what that does to users that Braze has. Fields and groups: mapping.test.ts. */
+import type { Parameters, SyncMode } from '../../shared/parameters/schema.ts';
+import { GROUP_ID, parametersOf, type Scenario, scenario, scenarioCloud } from './support.ts';
+
+const cloud = scenarioCloud();
+
+const ANN = { id: 'ann', email: 'ann@example.com', first_name: 'Ann', score: 20 };
+const BOB = { id: 'bob', email: 'bob@example.com', first_name: 'Bob', score: 20 };
+const CY = { id: 'cy', email: 'cy@example.com', first_name: 'Cy', score: 1 };
+/** Removals are let through: what is looked at here is what becomes of them. */
+const FREE = { deletionGuard: { maxPercent: 100, maxRecords: 1000 } };
+const MODES = ['sync', 'additive', 'enrich'] as const;
+
+/** Makes users in Braze that no run of ours has made. */
+async function makeUsers(...ids: string[]): Promise<void> {
+  await fetch(`${cloud().braze().url}/users/track`, {
+    method: 'POST',
+    headers: { authorization: 'Bearer local-api-key', 'content-type': 'application/json' },
+    body: JSON.stringify({ attributes: ids.map((external_id) => ({ external_id, first_name: 'theirs' })) }),
+  });
+}
+
+/** Under the first mode: ann is there, bob has left, dora is theirs and unknown to us. Then the mode changes and cy comes. */
+async function changedMode(from: SyncMode, to: SyncMode): Promise<Scenario> {
+  const it = await scenario(cloud(), `mode_${from}_${to}`, { destination: { syncMode: from, ...FREE } });
+  if (from === 'enrich') await makeUsers('ann', 'bob');
+  await it.insert(ANN, BOB);
+  await it.run();
+  await it.sql("DELETE FROM people WHERE id = 'bob'");
+  await it.run();
+  await it.insert(CY);
+  await it.deploy({ destination: { syncMode: to, ...FREE } });
+  expect(await it.run()).toMatchObject({ status: 'succeeded' });
+  const again = await it.run();
+  expect(again).toMatchObject({ status: 'succeeded', totals: { requests: 0 } });
+  return it;
+}
+
+describe('a sync mode that changes', () => {
+  const directions = MODES.flatMap((from) => MODES.filter((to) => to !== from).map((to) => ({ from, to })));
+
+  test.each(directions)('from $from to $to holds from the next run on', async ({ from, to }) => {
+    const it = await changedMode(from, to);
+    const users = it.users();
+    expect(users.ann).toMatchObject({ standard: { email: 'ann@example.com' }, groups: { [GROUP_ID]: 'subscribed' } });
+    // Who left before stays as long as profiles stay; a sync wants nobody whom the warehouse does not have.
+    expect('bob' in users).toBe(from !== 'sync' && to !== 'sync');
+    if ('bob' in users) expect(users.bob?.groups).toEqual({ [GROUP_ID]: 'unsubscribed' });
+    // Braze does not know cy: only enrich leaves it at that.
+    expect('cy' in users).toBe(to !== 'enrich');
+  });
+});
+
+test('another primary key is refused, and taken with --rekey: everybody is new, and who was there leaves through the guard', async () => {
+  const it = await scenario(cloud(), 'rekeyed');
+  await it.insert(ANN, BOB);
+  await it.run();
+  const other = {
+    model: { primaryKey: 'email' },
+    destination: { mapping: { external_id: 'email', first_name: 'first_name' }, customAttributes: {} },
+  };
+  await it.deploy(other);
+  const refused = await it.run();
+  expect(refused).toMatchObject({
+    status: 'failed',
+    error: {
+      found: "the primary key of destination 'rekeyed' was id, and is now email",
+      next: expect.stringContaining('--rekey'),
+    },
+    totals: { sent: 0, requests: 0 },
+  });
+  expect(Object.keys(it.users()).sort()).toEqual(['ann', 'bob']);
+  const rekeyed = await it.run({ rekey: true });
+  expect(rekeyed).toMatchObject({ status: 'held', totals: { added: 2, removed: 2, held: 2 } });
+  expect(Object.keys(it.users())).toHaveLength(4);
+  expect(await it.run({ approve: ['deletions'], by: 'jane' })).toMatchObject({ totals: { deleted: 2 } });
+  expect(Object.keys(it.users()).sort()).toEqual(['ann@example.com', 'bob@example.com']);
+});
+
+test('an app that moves to another workspace is refused', async () => {
+  const it = await scenario(cloud(), 'moved');
+  await it.insert(ANN);
+  await it.run();
+  await it.deploy({ braze: { endpoint: 'https://rest.fra-01.braze.eu' } });
+  await it.sql("UPDATE people SET first_name = 'Anna'");
+  expect(await it.run()).toMatchObject({
+    status: 'failed',
+    error: {
+      found: expect.stringContaining('rest.fra-01.braze.eu'),
+      next: expect.stringContaining('a new destination'),
+    },
+    totals: { requests: 0 },
+  });
+  await it.deploy({});
+  expect(await it.run()).toMatchObject({ status: 'succeeded', totals: { changed: 1 } });
+});
+
+/** The scenario's parameters, with the destination under another name. */
+function renamed(name: string, to: string, renamedFrom?: string): Parameters {
+  const parameters = parametersOf(name);
+  const destination = parameters.destinations[name];
+  if (!destination) throw new Error(`no destination ${name}`);
+  return { ...parameters, destinations: { [to]: { ...destination, ...(renamedFrom ? { renamedFrom } : {}) } } };
+}
+
+test('a renamed destination goes on with its ledger, also when the file no longer says so, and back again', async () => {
+  const it = await scenario(cloud(), 'former');
+  await it.insert(ANN, BOB);
+  await it.run();
+  await cloud().deploy(renamed('former', 'latter', 'former'));
+  expect(await cloud().run({ destination: 'latter' })).toMatchObject({ totals: { unchanged: 2, requests: 0 } });
+  await cloud().deploy(renamed('former', 'latter'));
+  await it.sql("DELETE FROM people WHERE id = 'bob'");
+  expect(await cloud().run({ destination: 'latter' })).toMatchObject({ totals: { removed: 1, deleted: 1 } });
+  await cloud().deploy(renamed('former', 'former'));
+  await expect(it.run()).rejects.toThrow("the ledger of destination 'former' has gone to 'latter'");
+  await cloud().deploy(renamed('former', 'former', 'latter'));
+  expect(await it.run()).toMatchObject({ totals: { unchanged: 1, requests: 0 } });
+});
+
+test('a destination that is disabled or removed leaves Braze alone, and goes on from its ledger when it is back', async () => {
+  const it = await scenario(cloud(), 'paused');
+  await it.insert(ANN);
+  await it.run();
+  await it.deploy({ destination: { enabled: false } });
+  await expect(it.run()).rejects.toThrow("destination 'paused' is disabled");
+  await cloud().deploy(renamed('paused', 'another'));
+  await expect(it.run()).rejects.toThrow("the parameters have no destination 'paused'");
+  expect(it.users().ann?.standard.first_name).toBe('Ann');
+  await it.sql("UPDATE people SET first_name = 'Anna'");
+  await it.deploy({});
+  expect(await it.run()).toMatchObject({ totals: { changed: 1, dataPoints: 1 } });
+});
+
+test('a query whose columns change their type sends the values of the new form, and no others', async () => {
+  const query = (score: string) => ({
+    query: `SELECT id, email, first_name, joined, vip, ${score} AS score FROM retyped_query`,
+  });
+  const it = await scenario(cloud(), 'retyped_query', {
+    model: { table: undefined, groups: { fans: { property: 'email', op: 'exists' } }, ...query('score') },
+  });
+  await it.insert(ANN, BOB);
+  await it.run();
+  expect(it.users().ann?.custom).toEqual({ score: 20 });
+  await it.deploy({
+    model: { table: undefined, groups: { fans: { property: 'email', op: 'exists' } }, ...query("'s' || score") },
+  });
+  expect(await it.run()).toMatchObject({ totals: { changed: 2, dataPoints: 2 } });
+  expect(it.users().ann?.custom).toEqual({ score: 's20.0000' });
+});
