@@ -4,8 +4,15 @@
  */
 import { type Random, randomOf } from './random.ts';
 import type { Cell, WarehouseRow } from './redshift.ts';
-import type { AppSpec, DestinationSpec, FieldSpec, GroupSpec } from './specs.ts';
+import type { AppSpec, DestinationSpec, FieldSpec, GroupSpec, Limits } from './specs.ts';
 import { HISTORY } from './streams.ts';
+
+/** What a person says with a start. */
+export type Flags = {
+  readonly approve: 'nothing' | 'deletions' | 'all';
+  readonly retry: boolean;
+  readonly resync: 'no' | 'attributes' | 'groups';
+};
 
 export type Step = { readonly waitMs: number } & (
   | {
@@ -17,13 +24,8 @@ export type Step = { readonly waitMs: number } & (
   | { readonly kind: 'empty'; readonly destination: string }
   | { readonly kind: 'deploy'; readonly destination: string; readonly spec: DestinationSpec; readonly what: string }
   | { readonly kind: 'column'; readonly destination: string; readonly name: string; readonly typeName: string }
-  | {
-      readonly kind: 'start';
-      readonly destination: string;
-      readonly approve: boolean;
-      readonly retry: boolean;
-      readonly twice: boolean;
-    }
+  | ({ readonly kind: 'start'; readonly destination: string; readonly twice: boolean } & Flags)
+  | { readonly kind: 'discard'; readonly destination: string }
   | { readonly kind: 'own user'; readonly user: string }
   | { readonly kind: 'consent'; readonly user: string; readonly group: string; readonly state: string }
   | { readonly kind: 'rotate key'; readonly graceMs: number }
@@ -40,6 +42,8 @@ export type History = {
   readonly pageItems: number;
   readonly maxSkewMs: number;
   readonly steps: readonly Step[];
+  /** The sweeper runs; without it, only starts close stuck runs. */
+  readonly sweeps: boolean;
   /** Bad values are mended before the end, so that everybody's state is checked. */
   readonly mends: boolean;
 };
@@ -148,9 +152,19 @@ function newSpec(random: Random): DestinationSpec {
       { maxPercent: 100, maxRecords: 1 },
       { maxPercent: 10, maxRecords: 3 },
     ]),
+    groupGuard: random.pick(MASS_LIMITS),
+    nullGuard: random.pick(MASS_LIMITS),
+    budget: random.chance(0.1) ? random.int(1, 30) : undefined,
     shards: random.pick([1, 1, 2, 4]),
   };
 }
+
+const MASS_LIMITS: readonly Limits[] = [
+  { maxPercent: 100, maxRecords: 10_000, minRecords: 9 },
+  { maxPercent: 100, maxRecords: 10_000, minRecords: 9 },
+  { maxPercent: 50, maxRecords: 10_000, minRecords: 1 },
+  { maxPercent: 100, maxRecords: 1, minRecords: 0 },
+];
 
 /** Returns a specification that differs from another in one thing, and what that is. */
 function changedSpec(random: Random, spec: DestinationSpec): { spec: DestinationSpec; what: string } {
@@ -190,8 +204,10 @@ function changedSpec(random: Random, spec: DestinationSpec): { spec: Destination
       return { spec: { ...spec, audience: random.chance(0.5) ? undefined : random.pick(GROUPS).name }, what };
     case 'invalid values':
       return { spec: { ...spec, invalidValues: spec.invalidValues === 'omit' ? 'reject' : 'omit' }, what };
-    case 'guard':
-      return { spec: { ...spec, guard: newSpec(random).guard }, what };
+    case 'guard': {
+      const { guard, groupGuard, nullGuard, budget } = newSpec(random);
+      return { spec: { ...spec, guard, groupGuard, nullGuard, budget }, what };
+    }
     default:
       return { spec: { ...spec, shards: random.pick([1, 2, 4]) }, what: 'shards' };
   }
@@ -252,8 +268,9 @@ export function historyOf(seed: number): History {
       steps.push({
         kind: 'start',
         destination,
-        approve: random.chance(0.2),
+        approve: random.pick(['nothing', 'nothing', 'nothing', 'nothing', 'deletions', 'all']),
         retry: random.chance(0.15),
+        resync: random.pick([...Array.from({ length: 12 }, () => 'no' as const), 'attributes', 'groups']),
         twice: random.chance(0.1),
         waitMs,
       });
@@ -297,6 +314,7 @@ export function historyOf(seed: number): History {
         steps.push({ kind: 'consent', user: key, group, state: random.pick(['subscribed', 'unsubscribed']), waitMs });
       } else if (kind < 0.96) steps.push({ kind: 'rotate key', graceMs: random.pick([0, 0, HOUR_MS]), waitMs });
       else if (kind < 0.975) steps.push({ kind: 'purge', queue: random.pick(['extract', 'batch']), waitMs });
+      else if (kind < 0.985) steps.push({ kind: 'discard', destination, waitMs });
       else steps.push({ kind: 'refuse', refuses: random.chance(0.4), waitMs });
     }
     if (!early || random.chance(0.5)) start(gap(5));
@@ -309,6 +327,7 @@ export function historyOf(seed: number): History {
     pageItems: random.pick([1, 2, 3, 1000]),
     maxSkewMs: random.pick([0, 300, 1500]),
     steps,
+    sweeps: random.chance(0.7),
     mends: random.chance(0.5),
   };
 }

@@ -9,7 +9,15 @@ import { type Knowledge, knowledge } from './knowledge.ts';
 import type { Invocation } from './lambda.ts';
 import type { ModelState, WarehouseRow } from './redshift.ts';
 import { md5 } from './redshift.ts';
-import { type ColumnTypes, type DestinationSpec, NEVER_UNSET, recordsOf, type Wanted, wantedOf } from './specs.ts';
+import {
+  type ColumnTypes,
+  type DestinationSpec,
+  type Limits,
+  NEVER_UNSET,
+  recordsOf,
+  type Wanted,
+  wantedOf,
+} from './specs.ts';
 import { LEDGER_TABLE, RUNS_TABLE } from './world.ts';
 
 export type Violation = { readonly invariant: string; readonly text: string; readonly at: number };
@@ -18,8 +26,10 @@ export type RunInfo = {
   readonly run: string;
   readonly destination: string;
   readonly spec: DestinationSpec;
-  readonly approved: boolean;
+  /** Effects that a person has approved, and in which run they were shown. */
+  readonly approvals: ReadonlyMap<string, string | undefined>;
   readonly retry: boolean;
+  readonly resync: unknown;
   types: ColumnTypes;
   /** What the shards' statements yield, together. */
   readonly rows: WarehouseRow[];
@@ -27,7 +37,14 @@ export type RunInfo = {
   shards: number;
   /** Entries of the ledger that Braze may have, when the rows were read. */
   known: number;
-  readonly removed: Set<string>;
+  /** Entries of the ledger that Braze may have and that the rows no longer have. */
+  removable: ReadonlySet<string>;
+  /** Users that may hold an attribute or group, by its name, when the rows were read. */
+  holders: ReadonlyMap<string, number>;
+  /** Users of which an effect was sent: `deletions`, and names of attributes and groups that end. */
+  readonly effects: Map<string, Set<string>>;
+  dataPoints: number;
+  readonly counted: Set<string>;
   status: string;
   item: Item;
   requests: number;
@@ -77,7 +94,7 @@ export function judge({ now, specOf, tables }: JudgeOptions): Judge {
   const checkRemoval = (info: RunInfo, change: Change): void => {
     if (info.records?.has(change.user))
       violation('only what left is removed', `${change.user} is removed, and the extract of its run has it`);
-    info.removed.add(change.user);
+    note(info, 'deletions', change.user);
     if (change.deletes && info.spec.syncMode !== 'sync')
       violation('only sync deletes', `${change.user} is deleted by a run of mode ${info.spec.syncMode}`);
     if (!change.deletes) {
@@ -87,15 +104,46 @@ export function judge({ now, specOf, tables }: JudgeOptions): Judge {
           violation('who left leaves groups', `${change.user}: ${name} = ${String(value)}`);
       if (!change.existingOnly) violation('who left is not made anew', change.user);
     }
-    checkGuard(info);
+    checkGuard(info, 'deletions');
   };
 
-  const checkGuard = ({ approved, removed, rows, known: had, spec, run }: RunInfo): void => {
-    if (approved) return;
-    const { maxPercent, maxRecords } = spec.guard;
-    const over = removed.size > maxRecords || removed.size * 100 > maxPercent * had * (1 + 1e-9);
-    if (over) violation('the guard holds removals', `${removed.size} of ${had} removed by ${run}, unapproved`);
-    if (rows.length === 0) violation('an empty extract removes nothing', `${[...removed].join(' ')} by ${run}`);
+  const note = (info: RunInfo, effect: string, user: string): void => {
+    const users_ = info.effects.get(effect);
+    if (users_) users_.add(user);
+    else info.effects.set(effect, new Set([user]));
+  };
+
+  const limitsOf = ({ spec }: RunInfo, effect: string): Limits =>
+    effect === 'deletions' ? spec.guard : effect.startsWith('g:') ? spec.groupGuard : spec.nullGuard;
+
+  const isOver = (limits: Limits, found: number, of: number): boolean =>
+    found > (limits.minRecords ?? 0) &&
+    (found > limits.maxRecords || found * 100 > limits.maxPercent * of * (1 + 1e-9));
+
+  const checkGuard = (info: RunInfo, effect: string): void => {
+    const { approvals, effects, rows, run } = info;
+    const approval = effect.startsWith('g:') ? `group:${effect.slice(2)}` : effect.replace(/^a:/, 'attribute:');
+    let concerned = [...(effects.get(effect) ?? [])];
+    if (approvals.has(approval)) {
+      const shownIn = approvals.get(approval);
+      if (shownIn === undefined || effect !== 'deletions') return;
+      // Leave was given for what an earlier run has shown, and for nothing else.
+      concerned = concerned.filter((user) => !runs.get(shownIn)?.removable.has(user));
+    }
+    const of = effect === 'deletions' ? info.known : (info.holders.get(effect) ?? 0);
+    if (isOver(limitsOf(info, effect), concerned.length, of))
+      violation('the guards hold mass effects', `${effect}: ${concerned.length} of ${of} by ${run}, unapproved`);
+    if (rows.length === 0 && concerned.length > 0)
+      violation('an empty extract removes nothing', `${concerned.join(' ')} by ${run}`);
+  };
+
+  /** An effect is held for a reason only. */
+  const checkHeld = (info: RunInfo): void => {
+    for (const { effect, records } of listIn(info.item.held)) {
+      if (effect !== 'deletions' || info.rows.length === 0) continue;
+      if (!isOver(info.spec.guard, info.removable.size, info.known))
+        violation('what is within the limits is not held', `${records} deletions by ${info.run}`);
+    }
   };
 
   const checkUpsert = (info: RunInfo, change: Change): void => {
@@ -109,7 +157,25 @@ export function judge({ now, specOf, tables }: JudgeOptions): Judge {
       violation('only good records are sent', `${change.user} has ${rows.length} rows: ${change.text}`);
       return;
     }
-    for (const [name, value] of change.values) checkValue(spec, wanted, change.user, name, value);
+    for (const [name, value] of change.values) {
+      checkValue(spec, wanted, change.user, name, value);
+      const isGuarded = name.startsWith('g:')
+        ? value === 'unsubscribed' && spec.groups.some(({ id }) => `g:${id}` === name)
+        : value === null && wanted.values.has(name.slice(2));
+      if (isGuarded) note(info, name, change.user);
+      if (isGuarded) checkGuard(info, name);
+    }
+    checkBudget(info, change);
+  };
+
+  const checkBudget = (info: RunInfo, change: Change): void => {
+    const { budget } = info.spec;
+    if (budget === undefined || info.approvals.has('budget') || info.counted.has(change.user)) return;
+    info.counted.add(change.user);
+    for (const name of change.values.keys())
+      if (name.startsWith('a:') && name !== `a:${NEVER_UNSET}`) info.dataPoints++;
+    if (info.dataPoints > budget)
+      violation('a run keeps its budget', `${info.dataPoints} data points of ${budget} by ${info.run}, unapproved`);
   };
 
   const checkValue = (spec: DestinationSpec, wanted: Wanted, user: string, name: string, value: unknown): void => {
@@ -139,14 +205,24 @@ export function judge({ now, specOf, tables }: JudgeOptions): Judge {
         run,
         destination,
         spec: specOf(destination, invocation.environment.deployment),
-        approved: after.approveDeletions === true,
+        approvals: new Map(
+          listIn(after.approvals).map(({ effect, shownIn }) => [
+            String(effect),
+            shownIn === undefined ? undefined : String(shownIn),
+          ]),
+        ),
         retry: after.retryRejections === true,
+        resync: after.resync,
         types: new Map(),
         rows: [],
         records: undefined,
         shards: 0,
         known: 0,
-        removed: new Set(),
+        removable: new Set(),
+        holders: new Map(),
+        effects: new Map(),
+        dataPoints: 0,
+        counted: new Set(),
         status,
         item: after,
         requests: 0,
@@ -169,25 +245,27 @@ export function judge({ now, specOf, tables }: JudgeOptions): Judge {
     const parts = tables().partition(RUNS_TABLE, `run#${run}`);
     const shards = parts.filter(({ sk }) => String(sk).startsWith('shard#'));
     const settled = parts.filter(({ sk }) => String(sk).startsWith('settled#')).map(numbersIn);
-    const found = (count: string): number => sum(shards.map(({ counts }) => numbersIn(counts)[count] ?? 0));
+    const total = (name: string): number => totals[name] ?? 0;
+    const found = (count: string, of = shards): number => sum(of.map(({ counts }) => numbersIn(counts)[count] ?? 0));
     const answered = (count: string): number => sum(settled.map((counts) => counts[count] ?? 0));
-    const rejectedBefore = found('rejected');
-    const balance = found('unchanged') + found('added') + found('changed') + rejectedBefore;
-    if (found('extracted') !== balance)
+    const balance = found('unchanged') + found('added') + found('changed') + found('rejected');
+    if (found('extracted') !== balance || total('extracted') !== found('extracted'))
       violation('totals add up', `${run}: ${found('extracted')} extracted, ${balance} accounted for`);
+    const sending = shards.filter(({ pass }) => pass === 'send');
+    const told = total('accepted') + total('deleted') + total('refused') + total('absent') + total('undelivered');
+    if (total('sent') !== found('sent', sending) || total('sent') !== told)
+      violation('totals add up', `${run}: ${total('sent')} sent, ${told} accounted for`);
     if (!['succeeded', 'partial', 'held'].includes(info.status)) return;
     if (shards.length !== spec.shards || shards.some(({ done }) => done !== true))
       violation('totals add up', `${run} is ${info.status} with shards that are not read`);
-    if (totals.extracted !== info.rows.length)
-      violation('totals add up', `${run}: ${totals.extracted} extracted of ${info.rows.length} rows`);
-    const held = parts.filter(({ sk }) => String(sk).startsWith('held#'));
-    const idle = item.released === true ? idleLeavers(held, shards) : 0;
-    const sent = found('added') + found('changed') + (item.released === true ? found('removed') : 0) - idle;
-    const told =
-      answered('accepted') + answered('rejected') + answered('absent') + answered('deleted') + answered('undelivered');
-    if (sent !== told) violation('totals add up', `${run}: ${sent} sent, ${told} accounted for`);
-    const status = statusOf(totals, item.released === true);
+    if (total('extracted') !== info.rows.length)
+      violation('totals add up', `${run}: ${total('extracted')} extracted of ${info.rows.length} rows`);
+    const settledSum = answered('accepted') + answered('rejected') + answered('absent') + answered('deleted');
+    if (total('sent') !== settledSum)
+      violation('totals add up', `${run}: ${total('sent')} sent, ${settledSum} settled`);
+    const status = listIn(item.held).length > 0 ? 'held' : total('rejected') > 0 ? 'partial' : 'succeeded';
     if (status !== info.status) violation('the status tells', `${run} ended as ${info.status}, not as ${status}`);
+    checkHeld(info);
   };
 
   return {
@@ -206,7 +284,11 @@ export function judge({ now, specOf, tables }: JudgeOptions): Judge {
       info.shards++;
       info.rows.push(...rows);
       info.records = recordsOf(info.spec, info.rows);
-      info.known = ledgerCount(tables(), destination);
+      const entries = ledgerOf(tables(), destination);
+      info.known = entries.filter(({ g }) => g !== true).length;
+      const keys = entries.map(({ k }) => String(k));
+      info.removable = new Set(keys.filter((key) => !info.records?.has(key)));
+      info.holders = known.holders((user) => user.includes(destination));
     },
     sent: (request) => {
       const { info, kind } = infoOf(request.invocation);
@@ -217,18 +299,17 @@ export function judge({ now, specOf, tables }: JudgeOptions): Judge {
         if (kind === 'remove') checkRemoval(info, change);
         else checkUpsert(info, change);
       }
-      known.sent(request, info.retry);
+      known.sent(request, info);
     },
     wrote: (invocation, table, before, after) => {
       if (table === LEDGER_TABLE) {
         const item = after ?? before;
         const hash = String(item?.pk).slice(-2) + String(item?.sk);
         const user = typeof item?.k === 'string' ? item.k : users.get(hash);
-        if (user !== undefined) {
+        if (user !== undefined && user !== '') {
           if (md5(user) !== hash) violation('the ledger is keyed by record hash', `${user}: ${hash}`);
           users.set(hash, user);
-          known.committed(invocation, user);
-          if (!after) known.forgotten(user);
+          known.committed(invocation, user, after?.r);
         }
         return;
       }
@@ -237,22 +318,7 @@ export function judge({ now, specOf, tables }: JudgeOptions): Judge {
   };
 }
 
-/** Records that left without having been in a group: nothing is said of them to Braze. */
-function idleLeavers(held: readonly Item[], shards: readonly Item[]): number {
-  const heldOf = new Map(shards.map(({ shard, held: count }) => [shard, Number(count)]));
-  let idle = 0;
-  for (const { shard, seq, records } of held) {
-    if (Number(seq) >= (heldOf.get(shard) ?? 0) || !Array.isArray(records)) continue;
-    for (const { f, s } of records) if (f !== undefined && Array.isArray(s) && s.length === 0) idle++;
-  }
-  return idle;
-}
-
-function statusOf(totals: Readonly<Record<string, number>>, released: boolean): string {
-  if ((totals.undelivered ?? 0) > 0) return 'failed';
-  if (!released && (totals.removed ?? 0) > 0) return 'held';
-  return (totals.rejected ?? 0) > 0 ? 'partial' : 'succeeded';
-}
+const listIn = (value: unknown): readonly Item[] => (Array.isArray(value) ? value : []);
 
 const sum = (numbers: readonly number[]): number => numbers.reduce((total, number) => total + number, 0);
 
@@ -261,12 +327,12 @@ function numbersIn(value: unknown): Record<string, number> {
   return Object.fromEntries(entries.filter((entry): entry is [string, number] => typeof entry[1] === 'number'));
 }
 
-/** Counts the entries of a ledger that Braze may have. */
-export function ledgerCount(store: Tables, destination: string): number {
-  let count = 0;
+/** Returns the entries of a ledger that Braze may have. */
+function ledgerOf(store: Tables, destination: string): Item[] {
+  const entries: Item[] = [];
   for (const pk of store.partitions(LEDGER_TABLE)) {
     if (!pk.startsWith(`${destination}#`)) continue;
-    for (const { f, g } of store.partition(LEDGER_TABLE, pk)) if (f !== undefined && g !== true) count++;
+    entries.push(...store.partition(LEDGER_TABLE, pk).filter(({ f }) => f !== undefined));
   }
-  return count;
+  return entries;
 }

@@ -7,7 +7,10 @@ import type { Answer, BrazeRequest, Change, Value } from './braze.ts';
 import type { Invocation, Outcome } from './lambda.ts';
 
 type Known = { value: Value; uncertain: boolean };
-type User = { readonly values: Map<string, Known>; refused: string | undefined };
+type User = {
+  readonly values: Map<string, Known>;
+  refused: { readonly text: string; readonly digest: unknown } | undefined;
+};
 
 /** How a user fared in one invocation. */
 type Fate = {
@@ -19,17 +22,19 @@ type Fate = {
   readonly before: ReadonlyMap<string, Known | undefined>;
 };
 
+/** What a person has told a run to send again. */
+export type RunFlags = { readonly retry: boolean; readonly resync: unknown };
+
 export type Knowledge = {
-  readonly sent: (request: BrazeRequest, isRetry: boolean) => void;
+  readonly sent: (request: BrazeRequest, flags: RunFlags) => void;
   readonly answered: (request: BrazeRequest, answer: Answer) => void;
-  /** The ledger was told of a user by an invocation. */
-  readonly committed: (invocation: Invocation, user: string) => void;
-  /** The ledger has nothing of a user any more, a refusal included. */
-  readonly forgotten: (user: string) => void;
+  /** The ledger was told of a user by an invocation; `refusal` names the refused state that it remembers. */
+  readonly committed: (invocation: Invocation, user: string, refusal: unknown) => void;
   readonly ended: (invocation: Invocation, outcome: Outcome) => void;
   /** The value that Braze was last told for certain; undefined when it never was or that is not certain. */
   readonly told: (user: string, name: string) => { readonly value: Value } | 'uncertain' | undefined;
-  readonly knows: (user: string) => boolean;
+  /** How many users of a destination Braze may hold something of, by name of attribute or group. */
+  readonly holders: (belongs: (user: string) => boolean) => Map<string, number>;
 };
 
 type BatchBody = { readonly kind: string; readonly records: readonly RecordBody[] };
@@ -45,6 +50,7 @@ export function knowledge(violation: (invariant: string, text: string) => void):
   const users = new Map<string, User>();
   const fates = new Map<Invocation, Map<string, Fate>>();
   const commits = new Map<Invocation, Set<string>>();
+  const refusals = new Map<string, unknown>();
 
   const userOf = (name: string): User => {
     let user = users.get(name);
@@ -55,7 +61,7 @@ export function knowledge(violation: (invariant: string, text: string) => void):
     return user;
   };
 
-  const checkChange = (change: Change, isRetry: boolean): void => {
+  const checkChange = (change: Change, { retry, resync }: RunFlags): void => {
     const user = users.get(change.user);
     if (change.deletes) return;
     let allKnown = true;
@@ -65,16 +71,20 @@ export function knowledge(violation: (invariant: string, text: string) => void):
         allKnown = false;
         continue;
       }
+      const isResent = name.startsWith('a:') ? resync : resync === 'groups';
+      if (isResent && value !== (name.startsWith('a:') ? null : 'unsubscribed')) continue;
       if (same(known?.value ?? null, value ?? null))
         violation('only differences are sent', `${change.user}: ${name} is sent again as ${JSON.stringify(value)}`);
     }
-    if (allKnown && !isRetry && user?.refused === change.text)
+    const isRemembered = user?.refused && user.refused.digest === refusals.get(change.user);
+    if (allKnown && !retry && isRemembered && user?.refused?.text === change.text)
       violation('a refused state is not sent again', `${change.user}: ${change.text}`);
   };
 
   /** All that a batch may have told of its users, or may be thought to have told. */
   const doubt = (invocation: Invocation): void => {
     const body: BatchBody = JSON.parse(invocation.body ?? '{}');
+    if (body.kind !== 'upsert' && body.kind !== 'remove') return;
     for (const { k, a = [], s = [], f } of body.records ?? []) {
       const user = userOf(k);
       user.refused = undefined;
@@ -117,7 +127,7 @@ export function knowledge(violation: (invariant: string, text: string) => void):
       if (fate.last === 'accepted' && isCommitted) accept(fate);
       else if (fate.last === 'refused') {
         revert(fate);
-        if (isCommitted) userOf(user).refused = fate.change.text;
+        if (isCommitted) userOf(user).refused = { text: fate.change.text, digest: refusals.get(user) };
       } else if (fate.last === 'accepted' || fate.last === 'unknown' || fate.last === 'pending' || fate.maybe)
         lost = true;
       else revert(fate);
@@ -126,7 +136,7 @@ export function knowledge(violation: (invariant: string, text: string) => void):
   };
 
   return {
-    sent: (request, isRetry) => {
+    sent: (request, flags) => {
       const { invocation } = request;
       const mine = fates.get(invocation) ?? new Map<string, Fate>();
       fates.set(invocation, mine);
@@ -138,7 +148,7 @@ export function knowledge(violation: (invariant: string, text: string) => void):
           earlier.last = 'pending';
           continue;
         }
-        checkChange(change, isRetry);
+        checkChange(change, flags);
         const user = userOf(change.user);
         const names = change.deletes ? [...user.values.keys()] : [...change.values.keys()];
         const before = new Map(names.map((name) => [name, copyOf(user.values.get(name))]));
@@ -156,14 +166,11 @@ export function knowledge(violation: (invariant: string, text: string) => void):
         if (answer.kind === 'unknown') fate.maybe = true;
       }
     },
-    committed: (invocation, user) => {
+    committed: (invocation, user, refusal) => {
+      refusals.set(user, refusal);
       const mine = commits.get(invocation);
       if (mine) mine.add(user);
       else commits.set(invocation, new Set([user]));
-    },
-    forgotten: (name) => {
-      const user = users.get(name);
-      if (user) user.refused = undefined;
     },
     ended: (invocation, outcome) => {
       if (!isWell(outcome)) doubt(invocation);
@@ -176,7 +183,16 @@ export function knowledge(violation: (invariant: string, text: string) => void):
       if (!known) return undefined;
       return known.uncertain ? 'uncertain' : { value: known.value };
     },
-    knows: (user) => users.has(user),
+    holders: (belongs) => {
+      const counts = new Map<string, number>();
+      for (const [name, user] of users) {
+        if (!belongs(name)) continue;
+        for (const [field, { value, uncertain }] of user.values)
+          if (uncertain || (value !== null && value !== 'unsubscribed'))
+            counts.set(field, (counts.get(field) ?? 0) + 1);
+      }
+      return counts;
+    },
   };
 }
 

@@ -12,6 +12,7 @@ export type FieldSpec = {
   readonly type?: 'string' | 'integer' | undefined;
 };
 export type GroupSpec = { readonly name: string; readonly id: string };
+export type Limits = { readonly maxPercent: number; readonly maxRecords: number; readonly minRecords?: number };
 export type DestinationSpec = {
   readonly syncMode: 'sync' | 'additive' | 'enrich';
   readonly fields: readonly FieldSpec[];
@@ -20,7 +21,11 @@ export type DestinationSpec = {
   readonly rules: Readonly<Record<string, string>>;
   readonly audience: string | undefined;
   readonly invalidValues: 'reject' | 'omit';
-  readonly guard: { readonly maxPercent: number; readonly maxRecords: number };
+  readonly guard: Limits;
+  readonly groupGuard: Limits;
+  readonly nullGuard: Limits;
+  /** Data points of one run. */
+  readonly budget: number | undefined;
   readonly shards: 1 | 2 | 4;
 };
 export type AppSpec = {
@@ -70,6 +75,9 @@ function destinationInput(name: string, spec: DestinationSpec) {
     subscriptionGroups: Object.fromEntries(spec.groups.map(({ name: group, id }) => [group, id])),
     ...(spec.audience === undefined ? {} : { audience: spec.audience }),
     deletionGuard: spec.guard,
+    groupGuard: spec.groupGuard,
+    nullGuard: spec.nullGuard,
+    ...(spec.budget === undefined ? {} : { budget: { dataPointsPerRun: spec.budget } }),
     invalidValues: spec.invalidValues,
     shards: spec.shards,
     askAgainAfter: '30 minutes',
