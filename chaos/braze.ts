@@ -42,7 +42,12 @@ export type BrazeRequest = {
 
 /** What the client can know of a request once it is over: by user, and whether it can have had an effect at all. */
 export type Answer =
-  | { readonly kind: 'received'; readonly refused: ReadonlySet<string> }
+  | {
+      readonly kind: 'received';
+      readonly refused: ReadonlySet<string>;
+      /** Users of whom the answer does not tell. */
+      readonly unknown?: ReadonlySet<string>;
+    }
   | { readonly kind: 'not_applied' }
   /** Refused as a whole without naming anybody. */
   | { readonly kind: 'refused_whole' }
@@ -156,7 +161,11 @@ export function braze({ seed, timeline, faults, lambda, watcher, settleMs, answe
       // A request that is not understood as a whole: the halves will tell. Alone, the object counts as refused.
       const accepted = request.changes.filter((change) => refusal(change) === undefined);
       if (request.changes.length > 1)
-        return { reply: json(201, { message: 'success', errors }), answer: { kind: 'unknown' }, effects: accepted };
+        return {
+          reply: json(201, { message: 'success', errors }),
+          answer: { kind: 'unknown' },
+          effects: random.chance(0.7) ? accepted : [],
+        };
       return { reply: json(201, { message: 'success', errors }), answer: { kind: 'refused_whole' }, effects: [] };
     }
     const errors = request.changes.flatMap((change, index) => {
@@ -165,6 +174,12 @@ export function braze({ seed, timeline, faults, lambda, watcher, settleMs, answe
     });
     const refused = new Set(errors.map(({ index }) => request.changes[index]?.user ?? ''));
     const effects = request.changes.filter(({ user }) => !refused.has(user));
+    if (fault === 'bad request names some' && errors.length > 0 && effects.length > 0)
+      return {
+        reply: json(400, { message: 'Some are refused', errors }),
+        answer: { kind: 'received', refused, unknown: new Set(effects.map(({ user }) => user)) },
+        effects: random.chance(0.5) ? effects : [],
+      };
     if (effects.length === 0)
       return {
         reply: json(400, {
@@ -255,17 +270,25 @@ export function braze({ seed, timeline, faults, lambda, watcher, settleMs, answe
         };
       case 'body is cut':
         if (!taken) return plain;
-        return { reply: { ...handled.reply, body: handled.reply.body.slice(0, -3) }, applied: true, answer: unknown };
+        return {
+          reply: { ...handled.reply, body: handled.reply.body.slice(0, -3) },
+          applied: random.chance(0.6),
+          answer: unknown,
+        };
       case 'body is no json':
         if (!taken) return plain;
         return {
           reply: { ...handled.reply, body: random.pick(['', '<html></html>', 'null', '[]', '"success"']) },
-          applied: true,
+          applied: random.chance(0.6),
           answer: unknown,
         };
       case 'message is unknown':
         if (!taken) return plain;
-        return { reply: json(handled.reply.status, { message: 'partial' }), applied: true, answer: unknown };
+        return {
+          reply: json(handled.reply.status, { message: 'partial' }),
+          applied: random.chance(0.6),
+          answer: unknown,
+        };
       case 'message is queued':
         if (!taken) return plain;
         return {
@@ -382,9 +405,12 @@ export function braze({ seed, timeline, faults, lambda, watcher, settleMs, answe
         timeline.after(answersAfter, () => {
           if (!invocation.alive) return;
           watcher.answered(request, struck.answer);
-          if (struck.answer.kind !== 'unknown')
-            for (const { user } of changes)
-              if (struck.answer.kind === 'received' || !wereDoubtful.has(user)) doubtful.delete(user);
+          const { answer } = struck;
+          for (const { user } of changes) {
+            const isTold = answer.kind === 'received' && !answer.unknown?.has(user);
+            if (isTold || (answer.kind !== 'unknown' && answer.kind !== 'received' && !wereDoubtful.has(user)))
+              doubtful.delete(user);
+          }
           const { reply } = struck;
           if (!reply) {
             say(`= ${struck.code}`);

@@ -227,7 +227,7 @@ export function historyOf(seed: number): History {
   const random = randomOf(seed, HISTORY);
   const names = random.chance(0.3) ? ['one', 'two'] : ['one'];
   const app: AppSpec = {
-    requestsPerSecond: random.pick([20, 50, 100]),
+    requestsPerSecond: random.pick([2, 5, 20, 50, 100]),
     concurrency: random.int(2, 5),
     maxUsersPerRequest: random.pick([1, 2, 3, 5, 75]),
     lookupsPerMinute: random.pick([250, 2500]),
@@ -261,6 +261,35 @@ export function historyOf(seed: number): History {
       if (random.chance(current.get(name)?.syncMode === 'enrich' ? 0.6 : 0.1))
         steps.push({ kind: 'own user', user, waitMs: 0 });
 
+  /** Something changes, a run may or may not tell Braze, and it changes back: what the ledger says is true again, or is not. */
+  const thereAndBack = (destination: string): void => {
+    const run = (): void => {
+      steps.push({
+        kind: 'start',
+        destination,
+        approve: 'all',
+        retry: false,
+        resync: 'no',
+        twice: false,
+        waitMs: gap(3),
+      });
+    };
+    const keys = random.shuffled(keysOf.get(destination) ?? []).slice(0, random.int(1, 3));
+    const before = keys.map((key) => [key, rows.get(destination)?.get(key) ?? []] as const);
+    const spec = current.get(destination);
+    const isDeploy = spec !== undefined && random.chance(0.25);
+    if (isDeploy) steps.push({ kind: 'deploy', destination, ...changedSpec(random, spec), waitMs: 0 });
+    else
+      for (const [key, [row]] of before) {
+        const leaves = row !== undefined && random.chance(0.4);
+        setRows(destination, key, leaves ? [] : [row ? changedRow(random, row, 0) : rowOf(random, key, 0)]);
+      }
+    run();
+    if (isDeploy) steps.push({ kind: 'deploy', destination, spec, what: 'back', waitMs: 0 });
+    else for (const [key, list] of before) setRows(destination, key, list);
+    if (random.chance(0.7)) run();
+  };
+
   const rounds = random.int(1, 7);
   for (let round = 0; round < rounds; round++) {
     const destination = random.pick(names);
@@ -277,6 +306,7 @@ export function historyOf(seed: number): History {
     };
     const early = random.chance(0.3);
     if (early) start(gap(2));
+    if (random.chance(0.35)) thereAndBack(destination);
     const changes = random.int(0, 4);
     for (let change = 0; change < changes; change++) {
       const waitMs = random.chance(0.7) ? 0 : gap(2);

@@ -70,6 +70,8 @@ export type JudgeOptions = {
   /** What was deployed for a destination when an environment was made. */
   readonly specOf: (destination: string, deployment: number) => DestinationSpec;
   readonly tables: () => Tables;
+  /** Whether anything has happened that messages can be lost by. */
+  readonly mayLoseMessages: () => boolean;
 };
 
 const OPEN = new Set(['running', 'failing']);
@@ -77,7 +79,7 @@ const OPEN = new Set(['running', 'failing']);
 type Body = { readonly kind?: string; readonly run?: string; readonly destination?: string };
 
 /** Returns a judge of an empty world. */
-export function judge({ now, specOf, tables }: JudgeOptions): Judge {
+export function judge({ now, specOf, tables, mayLoseMessages }: JudgeOptions): Judge {
   const violations: Violation[] = [];
   const violation = (invariant: string, text: string): void => {
     violations.push({ invariant, text, at: now() });
@@ -255,6 +257,9 @@ export function judge({ now, specOf, tables }: JudgeOptions): Judge {
     const told = total('accepted') + total('deleted') + total('refused') + total('absent') + total('undelivered');
     if (total('sent') !== found('sent', sending) || total('sent') !== told)
       violation('totals add up', `${run}: ${total('sent')} sent, ${told} accounted for`);
+    const [error] = listIn([item.error]);
+    if (String(error?.found).includes('messages are lost') && !mayLoseMessages())
+      violation('no run loses its way', `${run}: ${String(error?.found)}`);
     if (!['succeeded', 'partial', 'held'].includes(info.status)) return;
     if (shards.length !== spec.shards || shards.some(({ done }) => done !== true))
       violation('totals add up', `${run} is ${info.status} with shards that are not read`);

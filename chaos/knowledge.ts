@@ -161,9 +161,11 @@ export function knowledge(violation: (invariant: string, text: string) => void):
       for (const { user } of request.changes) {
         const fate = fates.get(request.invocation)?.get(user);
         if (!fate) continue;
-        if (answer.kind === 'received') fate.last = answer.refused.has(user) ? 'refused' : 'accepted';
-        else fate.last = answer.kind;
-        if (answer.kind === 'unknown') fate.maybe = true;
+        if (answer.kind === 'received') {
+          const isTold = !answer.unknown?.has(user);
+          fate.last = answer.refused.has(user) ? 'refused' : isTold ? 'accepted' : 'unknown';
+        } else fate.last = answer.kind;
+        if (fate.last === 'unknown') fate.maybe = true;
       }
     },
     committed: (invocation, user, refusal) => {
