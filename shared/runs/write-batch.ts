@@ -76,6 +76,7 @@ async function writeDue(deps: WriteDeps, received: Received): Promise<void> {
       await closeIfComplete(deps, message);
       return;
     case 'early':
+      // No sign of life: the cursor may never move, and then the sweeper is to close the run.
       return comeAgain(deps, batch, 10 * SECOND_MS, false);
     case 'failing':
       await settle(deps, batch, { ...NO_OUTCOME, undelivered: message.records.length }, batch.wasTried);
@@ -423,7 +424,11 @@ async function undone(
     because: error.message,
     receiveCount,
   });
-  if (error.rateLimited) return comeAgain(deps, batch, error.afterMs ?? 30 * SECOND_MS, tally.applied);
+  if (error.rateLimited) {
+    // Who waits for Braze is alive.
+    await deps.runs.change(run, { touchedAt: deps.clock.now() }, { status: OPEN });
+    return comeAgain(deps, batch, error.afterMs ?? 30 * SECOND_MS, tally.applied);
+  }
   if (isLastTry(batch)) {
     if (await isBrazeDown(deps, run)) await failRun(deps, run, downError(error));
     await settle(deps, batch, outcome, mayBeApplied);
@@ -451,8 +456,6 @@ async function isBrazeDown(deps: WriteDeps, run: Run): Promise<boolean> {
 async function comeAgain(deps: WriteDeps, batch: Batch, afterMs: number, applied: boolean): Promise<void> {
   await putBack(deps, batch.message, afterMs);
   await endLease(deps, batch, applied);
-  // Who waits is alive.
-  await deps.runs.change(batch.message, { touchedAt: deps.clock.now() }, { status: OPEN });
 }
 
 async function putBack(deps: WriteDeps, message: BatchMessage, afterMs: number): Promise<void> {
