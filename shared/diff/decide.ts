@@ -223,7 +223,11 @@ function afterOf(row: Row, before: readonly FieldPrint[], entry: Entry | undefin
       carried.add(id);
     }
   }
-  if (carried.size === 0) return { fingerprint: row.fingerprint, prints: [...own.values()], carried, heldBack };
+  // What was sent as NULL a short time ago stays NULL.
+  const known = new Set(before.map(({ id }) => id));
+  const waiting = [...tooSoon].filter((id) => !known.has(id) && own.delete(id));
+  if (carried.size === 0 && waiting.length === 0)
+    return { fingerprint: row.fingerprint, prints: [...own.values()], carried, heldBack };
   const prints = [...own.values()].sort((a, b) => a.id - b.id);
   return { fingerprint: encodeFingerprint(prints), prints, carried, heldBack };
 }
