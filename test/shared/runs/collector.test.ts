@@ -62,6 +62,8 @@ function decisionOf(short: Short, key: string): Decision {
       const fingerprint = lookup ? new Uint8Array(Math.min(bytes, 100_000)) : undefined;
       return { kind, removal: { hash, primaryKey: key, leaves: [], fields: [1], fingerprint } };
     }
+    case 'unremoved':
+      return { kind, hash, refusal: refusalOf({ tries: rows }) };
     case 'held':
     case 'forgotten':
       return { kind, hash };
