@@ -165,6 +165,8 @@ export function faultsOf({ seed, only, without = [] }: FaultOptions): Faults {
   const random = randomOf(seed, FAULT_MIX);
   const together = random.chance(0.35) ? random.pick(TOGETHER) : undefined;
   const most = together ? random.int(4, 45) : random.pick([0, 1, 2, 4, 8, 16, 30]);
+  // What goes wrong together often meets users that Braze has already.
+  const first = together && random.chance(0.7) ? random.int(0, 2_500) : 0;
   const strength = random.pick([0.3, 1, 1, 3]);
   // Some seeds do a few things wrong all the time, so that several faults meet at one record.
   const allKinds = [...new Set(Object.values(SITES).flatMap((kinds) => Object.keys(kinds)))];
@@ -193,7 +195,7 @@ export function faultsOf({ seed, only, without = [] }: FaultOptions): Faults {
   return {
     draw: (site) => {
       const chance = index++;
-      if (stopped || (only !== undefined && !only.has(chance)) || injected.length >= most) return undefined;
+      if (stopped || chance < first || (only !== undefined && !only.has(chance)) || injected.length >= most) return undefined;
       const drawn = hashOf(seed, FAULTS, chance) / 0x1_0000_0000;
       const found = rates.get(site)?.find(({ upTo }) => drawn < upTo);
       if (!found) return undefined;
