@@ -96,7 +96,7 @@ export class Monitoring extends Construct {
       article: 'run-held',
       subject: name,
       severity: 'medium',
-      says: `A run of ${name} found more removals than its deletion guard allows, and holds them.`,
+      says: `A run of ${name} found an effect beyond its guards' limits or its budget, and holds it.`,
       metric: destinationMetric(environment, name, 'runHeld'),
       threshold: 1,
       // As above.

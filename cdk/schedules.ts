@@ -17,7 +17,7 @@ import { acknowledge } from './acknowledge.ts';
 import type { StackKey } from './stack-key.ts';
 import { deadLetterQueue } from './work-queue.ts';
 
-/** A stuck run is closed within an hour and this. */
+/** A stuck run is closed this long after it is known to be stuck, at most. */
 const SWEEP_MINUTES = 15;
 
 export type SchedulesProps = {

@@ -2,7 +2,7 @@
 import { BatchProcessor, EventType, processPartialResponse } from '@aws-lambda-powertools/batch';
 import { ChangeMessageVisibilityCommand, type SQSClient } from '@aws-sdk/client-sqs';
 import type { Context, SQSHandler, SQSRecord } from 'aws-lambda';
-import { describeError, GivenUp, RetryLater } from '../../shared/errors.ts';
+import { describeError, RetryLater } from '../../shared/errors.ts';
 import type { Log } from '../../shared/log.ts';
 
 export type Work = {
@@ -36,7 +36,8 @@ export function queueHandler(
           because: error instanceof RetryLater ? error.message : describeError(error),
         });
         if (error instanceof RetryLater) await comeAgainAfter(deps, record, error.afterMs);
-        if (error instanceof GivenUp) await comeAgainAfter(deps, record, 0);
+        // Given up, or no message of ours at all: no wait would change that.
+        else await comeAgainAfter(deps, record, 0);
         throw error;
       }
     };

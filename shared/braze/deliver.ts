@@ -16,8 +16,19 @@ export type Delivery = {
   readonly refused: ReadonlyMap<number, string>;
 };
 
-/** Counts what was done, also when the delivery ends in an error. */
-export type Tally = { requests: number; throttled: number; applied: boolean };
+/**
+ * Counts what was done, also when the delivery ends in an error. `applied`: Braze may have done something. `unsure`: it may
+ * have done something of which no answer told, before it refused or took the rest.
+ */
+export type Tally = { requests: number; throttled: number; applied: boolean; unsure: boolean };
+
+/** Returns a tally of nothing. */
+export const newTally = (): Tally => ({ requests: 0, throttled: 0, applied: false, unsure: false });
+
+function mayBeApplied(tally: Tally): void {
+  tally.applied = true;
+  tally.unsure = true;
+}
 
 export type DeliverDeps = {
   readonly client: BrazeClient;
@@ -71,14 +82,14 @@ export async function deliver<T>(deps: DeliverDeps, shipment: Shipment<T>, tally
     if (part.positions.length === 0) continue;
     const verdict = await ask(deps, shipment, part.positions, tally);
     if (verdict.kind === 'split') {
-      if (verdict.applied === 'maybe') tally.applied = true;
+      if (verdict.applied === 'maybe') mayBeApplied(tally);
       parts.unshift(...split(part, verdict, refused));
       continue;
     }
     for (const [index, reason] of verdict.refused) refused.set(part.positions[index] ?? -1, reason);
     if (verdict.kind === 'resend') {
       // Nothing is known of the others: Braze may have taken them already.
-      tally.applied = true;
+      mayBeApplied(tally);
       parts.unshift({ ...part, positions: part.positions.filter((_, index) => !verdict.refused.has(index)) });
     } else if (verdict.refused.size < part.positions.length) tally.applied = true;
   }
@@ -147,7 +158,7 @@ export async function request<V extends { readonly kind: string }>(
       throw new FatalError(withoutTexts(verdict.found, textsSent(body)), verdict.next);
     }
     if (!isRetryable(verdict)) return verdict as Exclude<V, { kind: 'retryable' | 'fatal' }>;
-    if (verdict.applied === 'maybe') tally.applied = true;
+    if (verdict.applied === 'maybe') mayBeApplied(tally);
     const rateLimited = 'status' in answer && answer.status === 429;
     if (rateLimited) {
       tally.throttled++;

@@ -216,9 +216,9 @@ function afterOf(row: Row, before: readonly FieldPrint[], entry: Entry | undefin
       own.set(id, field);
       carried.add(id);
     } else if (!own.has(id)) {
-      const isHeld = context.holds.field(id, row.hash);
-      if (!isHeld && !omitted.has(id) && !isNeverNull(id, context.dictionary)) continue;
-      if (isHeld) heldBack.push(id);
+      const staysAnyway = omitted.has(id) || isNeverNull(id, context.dictionary);
+      if (!staysAnyway && !context.holds.field(id, row.hash)) continue;
+      if (!staysAnyway) heldBack.push(id);
       own.set(id, field);
       carried.add(id);
     }

@@ -74,7 +74,12 @@ export async function close(
         }
       : undefined);
   const changes = { status, phase: 'closed' as const, endedAt, totals, ...(error ? { error } : {}) };
-  const closed = await deps.runs.change(run, changes, { status: OPEN });
+  const closed = await deps.runs.change(run, changes, { status: [run.status] });
+  if (!closed) {
+    // A run that has failed since it was read ends as what it has become, with its own reason.
+    const current = await deps.runs.get(run.destination, run.run);
+    if (current && !isOver(current)) return close(deps, current, shards, settlements);
+  }
   await deps.runs.free(run.destination, run.run);
   if (!closed) return undefined;
   report(deps, run, status, totals, endedAt);

@@ -191,7 +191,8 @@ export function heldBudget(destination: Destination, run: Pick<Run, 'approvals'>
   const { dataPoints, spentToday, records, samples } = cost;
   const because = overBudget({ dataPoints, spentToday, budget, approved });
   if (because === undefined) return undefined;
-  const of = Math.min(budget.dataPointsPerRun ?? dataPoints, budget.dataPointsPerDay ?? dataPoints);
+  const { dataPointsPerRun: ofRun, dataPointsPerDay: ofDay } = budget;
+  const of = Math.min(ofRun ?? Number.POSITIVE_INFINITY, ofDay ?? Number.POSITIVE_INFINITY);
   return { effect: 'budget', records, of, because, samples: [...samples], dataPoints };
 }
 

@@ -69,8 +69,8 @@ export type StartOutcome =
 
 export type SweepOutcome = { readonly closed: readonly { readonly destination: string; readonly run: string }[] };
 
-/** Longer than any invocation lives and any message waits without a sign of life. */
-export const STUCK_AFTER_MS = HOUR_MS;
+/** Longer than any message waits without a sign of life: its tries, each with the visibility timeout of its queue. */
+export const STUCK_AFTER_MS = 2 * HOUR_MS;
 
 /**
  * Opens a run of a destination, or says why not.

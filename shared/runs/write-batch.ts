@@ -6,12 +6,13 @@
  * A batch of a run that is over, or of a reading that did not get to move its shard's cursor, is dropped.
  */
 import { dataPointsOf } from '../braze/data-points.ts';
-import { type DeliverDeps, deliver, NotDelivered, type Tally } from '../braze/deliver.ts';
+import { type DeliverDeps, deliver, NotDelivered, newTally, type Tally } from '../braze/deliver.ts';
 import { lookUp } from '../braze/lookup.ts';
 import { textsIn, withoutTexts } from '../braze/redact.ts';
 import { deleteBody, trackBody, type UserObject } from '../braze/requests.ts';
 import { nextRefusal } from '../diff/decide.ts';
 import { FatalError, GivenUp, isLastTry, RetryLater, type Tries, tryAgain } from '../errors.ts';
+import { type Entry, withPossibleWrite } from '../ledger/entry.ts';
 import { digestOf } from '../ledger/fingerprint.ts';
 import type { Ledger, LedgerWrite } from '../ledger/ledger.ts';
 import type { SyncMode } from '../parameters/schema.ts';
@@ -75,6 +76,7 @@ async function writeDue(deps: WriteDeps, received: Received): Promise<void> {
       await closeIfComplete(deps, message);
       return;
     case 'early':
+      // No sign of life: the cursor may never move, and then the sweeper is to close the run.
       return comeAgain(deps, batch, 10 * SECOND_MS, false);
     case 'failing':
       await settle(deps, batch, { ...NO_OUTCOME, undelivered: message.records.length }, batch.wasTried);
@@ -138,11 +140,13 @@ async function dropClaim(deps: WriteDeps, batch: Batch): Promise<void> {
 }
 
 async function write(deps: WriteDeps, batch: Batch, run: Run): Promise<void> {
-  const tally: Tally = { requests: 0, throttled: 0, applied: false };
-  const lookups: Tally = { requests: 0, throttled: 0, applied: false };
+  const tally = newTally();
+  const lookups = newTally();
   try {
     const written = await send(deps, batch, run.syncMode, tally, lookups);
-    await deps.ledger.write(run.ledger, written.writes);
+    const isUnsure = batch.wasTried || tally.unsure;
+    const possible = isUnsure ? await possiblyApplied(deps, run.ledger, batch.message, written) : [];
+    await deps.ledger.write(run.ledger, [...withoutRecords(written.writes, possible), ...possible]);
     await deps.runs.putRejections(run.run, written.rejections);
     const requests = tally.requests + lookups.requests;
     await settle(deps, batch, { ...NO_OUTCOME, ...written.counts, requests, lookups: lookups.requests }, false);
@@ -154,7 +158,37 @@ async function write(deps: WriteDeps, batch: Batch, run: Run): Promise<void> {
   }
 }
 
+/**
+ * What a refused record is to leave in the ledger when an earlier attempt may have been applied: that Braze may have it.
+ * The refusal stays with it, so that the same state is not sent again all the same.
+ */
+async function possiblyApplied(
+  { ledger }: WriteDeps,
+  ledgerName: string,
+  message: BatchMessage,
+  { refused, writes }: Written,
+): Promise<{ kind: 'put'; entry: Entry }[]> {
+  if (message.kind === 'note') return [];
+  const deletes = isDeletion(message);
+  const puts: { kind: 'put'; entry: Entry }[] = [];
+  for (const { h, k, i } of message.records.filter((record) => refused.has(record.h))) {
+    const known = await ledger.get(ledgerName, h);
+    const entry = withPossibleWrite(known, { hash: h, primaryKey: k, fields: i, deletes });
+    const noted = writes.find((write) => write.kind === 'refuse' && write.hash === h);
+    if (entry)
+      puts.push({ kind: 'put', entry: noted?.kind === 'refuse' ? { ...entry, refused: noted.refusal } : entry });
+  }
+  return puts;
+}
+
+function withoutRecords(writes: readonly LedgerWrite[], puts: readonly { readonly entry: Entry }[]): LedgerWrite[] {
+  const hashes = new Set(puts.map(({ entry }) => entry.hash));
+  return writes.filter((write) => !hashes.has(write.kind === 'put' ? write.entry.hash : write.hash));
+}
+
 type Written = {
+  /** Record hashes of what Braze has refused. */
+  readonly refused: ReadonlySet<string>;
   readonly writes: readonly LedgerWrite[];
   readonly rejections: readonly Rejection[];
   readonly counts: Partial<BatchOutcome>;
@@ -164,7 +198,12 @@ function send(deps: WriteDeps, batch: Batch, syncMode: SyncMode, tally: Tally, l
   const { message } = batch;
   switch (message.kind) {
     case 'note':
-      return Promise.resolve({ writes: message.records.map(noteWrite), rejections: [], counts: {} });
+      return Promise.resolve({
+        writes: message.records.map(noteWrite),
+        refused: new Set(),
+        rejections: [],
+        counts: {},
+      });
     case 'upsert':
       return sendUpserts(deps, batch, message, syncMode, tally, lookups);
     case 'remove':
@@ -205,6 +244,7 @@ async function sendUpserts(
   );
   const accepted = known.filter((_, index) => !refused.has(index));
   return {
+    refused: hashesOf(known, refused),
     writes: [
       ...accepted.map(
         ({ h, k, f, t }): LedgerWrite => ({
@@ -226,6 +266,9 @@ async function sendUpserts(
     },
   };
 }
+
+const hashesOf = (records: readonly { readonly h: string }[], refused: ReadonlyMap<number, string>): Set<string> =>
+  new Set(records.flatMap(({ h }, index) => (refused.has(index) ? [h] : [])));
 
 type UpsertRecord = UpsertMessage['records'][number];
 
@@ -292,6 +335,7 @@ async function sendDeletions(deps: WriteDeps, message: RemoveMessage, tally: Tal
   const { refused } = await deliver(timed(deps, deps.deliver), shipment, tally);
   const deleted = message.records.filter((_, index) => !refused.has(index));
   return {
+    refused: hashesOf(message.records, refused),
     writes: deleted.map(({ h }) => ({ kind: 'delete', hash: h })),
     rejections: rejectionsOf(message.records, refused, deps.clock.now()),
     counts: { deleted: deleted.length, rejected: refused.size },
@@ -315,8 +359,9 @@ async function sendLeavers(deps: WriteDeps, message: RemoveMessage, tally: Tally
     body: (users: readonly UserObject[]) => trackBody(users, true),
   } as const;
   const { refused } = await deliver(timed(deps, deps.deliver), shipment, tally);
-  const refusedHashes = new Set([...refused.keys()].map((index) => leaving[index]?.h));
+  const refusedHashes = hashesOf(leaving, refused);
   return {
+    refused: refusedHashes,
     writes: message.records
       .filter(({ h }) => !refusedHashes.has(h))
       .map(({ h, k, f }) => ({
@@ -379,7 +424,11 @@ async function undone(
     because: error.message,
     receiveCount,
   });
-  if (error.rateLimited) return comeAgain(deps, batch, error.afterMs ?? 30 * SECOND_MS, tally.applied);
+  if (error.rateLimited) {
+    // Who waits for Braze is alive.
+    await deps.runs.change(run, { touchedAt: deps.clock.now() }, { status: OPEN });
+    return comeAgain(deps, batch, error.afterMs ?? 30 * SECOND_MS, tally.applied);
+  }
   if (isLastTry(batch)) {
     if (await isBrazeDown(deps, run)) await failRun(deps, run, downError(error));
     await settle(deps, batch, outcome, mayBeApplied);
@@ -407,8 +456,6 @@ async function isBrazeDown(deps: WriteDeps, run: Run): Promise<boolean> {
 async function comeAgain(deps: WriteDeps, batch: Batch, afterMs: number, applied: boolean): Promise<void> {
   await putBack(deps, batch.message, afterMs);
   await endLease(deps, batch, applied);
-  // Who waits is alive.
-  await deps.runs.change(batch.message, { touchedAt: deps.clock.now() }, { status: OPEN });
 }
 
 async function putBack(deps: WriteDeps, message: BatchMessage, afterMs: number): Promise<void> {

@@ -148,10 +148,21 @@ function rounded(value: Converted, resolution: NonNullable<FieldMapping['resolut
   return typeof value === 'string' ? flooredTime(value, resolution.ms) : value;
 }
 
-/** Multiples of a decimal step have no longer fractions than the step itself. */
+/**
+ * Multiples of a decimal step have no longer fractions than the step itself. The quotient is not exact (0.7 / 0.1 is below
+ * 7), so the nearest multiple is compared with the value. Where a step is too fine for the value's digits, it stays.
+ */
 function floorTo(value: number, step: number): number {
-  const decimals = Math.min(15, (String(step).split('.')[1] ?? '').length);
-  return Number((Math.floor(value / step) * step).toFixed(decimals)) + 0;
+  const nearest = Math.round(value / step);
+  if (!Number.isSafeInteger(nearest)) return value;
+  const multiple = (times: number): number => Number((times * step).toFixed(decimalsOf(step))) + 0;
+  return multiple(nearest) > value ? multiple(nearest - 1) : multiple(nearest);
+}
+
+function decimalsOf(step: number): number {
+  const [digits = '', exponent = '0'] = String(step).split('e');
+  const decimals = (digits.split('.')[1] ?? '').length - Number(exponent);
+  return Math.min(100, Math.max(0, decimals));
 }
 
 function exactConverter(field: FieldMapping, column: ColumnType): Converter {

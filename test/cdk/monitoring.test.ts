@@ -8,6 +8,7 @@ import { successWindow } from '../../cdk/success-window.ts';
 import { telemetryMetrics } from '../../lambdas/common/telemetry.ts';
 import { METRIC_NAMESPACE, METRICS, type MetricName } from '../../shared/metrics.ts';
 import { Destination } from '../../shared/parameters/schema.ts';
+import { StartEvent } from '../../shared/runs/start-run.ts';
 import { parameters } from './parameters.ts';
 import { deadLetterQueueIds, functionIds, OneOrMore, ROOT, resources, Text, textOf, workQueueIds } from './template.ts';
 
@@ -275,8 +276,18 @@ describe('the runbook', () => {
   });
 
   test('tells how to look at a run, start one, approve deletions and retry rejections', () => {
-    for (const words of ['"approveDeletions":true', '"retryRejections":true', 'aws lambda invoke', 'filter run =']) {
+    for (const words of ['"approve":["deletions"]', '"retryRejections":true', 'aws lambda invoke', 'filter run =']) {
       expect(general).toContain(words);
+    }
+  });
+
+  test('invokes start-run with what it takes', () => {
+    const payloads = [...text.matchAll(/--payload '(.+?)' \/dev\/stdout/g)].map(([, payload = '']) =>
+      JSON.parse(payload.replaceAll(`'"$DESTINATION"'`, 'customers_to_braze')),
+    );
+    expect(payloads.length).toBeGreaterThan(2);
+    for (const payload of payloads) {
+      expect(StartEvent.parse(payload)).toMatchObject({ ...payload, destination: 'customers_to_braze' });
     }
   });
 

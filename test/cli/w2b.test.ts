@@ -200,7 +200,10 @@ test('a run does what the plan said, keeps its state, and a second one has nothi
     dataPoints: 4,
   });
   expect(run?.rejections).toEqual([
-    { recordHash: recordHash('3'), field: 'email', reason: 'is no valid email address' },
+    {
+      ...{ recordHash: recordHash('3'), field: 'email', reason: 'is no valid email address' },
+      ...{ tries: 1, since: expect.stringMatching(/^\d{4}-\d\d-\d\dT/) },
+    },
   ]);
   const mended = await w2b(
     'run',

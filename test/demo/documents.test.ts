@@ -15,6 +15,7 @@ const DOCUMENTS = [
   'docs/architecture.md',
   'docs/deploy.md',
   'docs/runbook.md',
+  'docs/security.md',
 ];
 
 const read = (file: string): string => readFileSync(join(ROOT, file), 'utf8');

@@ -3,6 +3,8 @@
  * others to do: dying before each request that changes something, and after the last one, is dying at any point.
  */
 import { setImmediate } from 'node:timers/promises';
+import { SendMessageCommand } from '@aws-sdk/client-sqs';
+import * as z from 'zod';
 import type { LocalCloud } from '../../local/cloud.ts';
 import { startLocalCloud } from '../../local/cloud.ts';
 import type { FunctionName } from '../../local/deployment.ts';
@@ -146,3 +148,31 @@ test('a function that reads or writes dies before any of its effects, and after 
   const planned = effects.reduce((sum, count) => sum + (EVERY_POINT ? count : Math.floor(count / 4)) + 1, 0);
   expect(deaths.length).toBeGreaterThanOrEqual(planned - PARTS.length);
 }, 240_000);
+
+const Delivered = z.object({ Records: z.array(z.object({ body: z.string() })) });
+
+test('a dead letter is a view: put back later it changes nothing, and a poisoned message keeps no other waiting', async () => {
+  await turnRows();
+  outcomes.length = 0;
+  await it.run();
+  await allIsQuiet();
+  const bodies = outcomes
+    .filter(({ name }) => name === 'write-batch')
+    .flatMap(({ event }) => Delivered.parse(event).Records.map(({ body }) => body));
+  expect(bodies.length).toBeGreaterThan(1);
+  const people = await turnRows();
+  expect(await it.run()).toMatchObject({ status: 'succeeded' });
+  const requests = cloud.braze().requests().length;
+  const batchQueue = cloud.stack().eventSources.find(({ queueName }) => /batch/i.test(queueName))?.queueName ?? '';
+  const QueueUrl = cloud.sqs.queueUrl(batchQueue);
+  for (const MessageBody of [...bodies, '{"kind":"upsert"}', 'no JSON'])
+    await cloud.sqs.client.send(new SendMessageCommand({ QueueUrl, MessageBody }));
+  const next = await turnRows();
+  expect(next).not.toEqual(people);
+  expect(await it.run()).toMatchObject({ status: 'succeeded' });
+  while ((await cloud.sqs.messages(batchQueue)) > 0) await setImmediate();
+  expect(withoutUnmentioned(it.users())).toEqual(withoutUnmentioned(expected(next)));
+  expect(cloud.braze().requests().length).toBeLessThanOrEqual(requests + 2);
+  const dead = cloud.stack().queues.find(({ name }) => name === batchQueue)?.redrive?.to ?? '';
+  expect(await cloud.sqs.messages(dead)).toBe(2);
+}, 60_000);

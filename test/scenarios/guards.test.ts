@@ -169,7 +169,7 @@ test('a run whose messages are lost is closed by the sweeper, with a reason, and
   const run = await cloud().start({ destination: it.name });
   await cloud().sweep();
   expect((await cloud().runs().get(it.name, run))?.status).toBe('running');
-  cloud().advance(2 * 3_600_000);
+  cloud().advance(3 * 3_600_000);
   await cloud().sweep();
   expect(await cloud().runs().get(it.name, run)).toMatchObject({
     status: 'failed',

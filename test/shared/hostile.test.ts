@@ -1,6 +1,6 @@
 /** Rows and names as nobody would make them by accident: each ends in a clear outcome, and none in a half-sent value. */
 import { trackBody } from '../../shared/braze/requests.ts';
-import { decide } from '../../shared/diff/decide.ts';
+import { decide, NO_HOLDS } from '../../shared/diff/decide.ts';
 import { dictionaryNames, readRow, shapeOf } from '../../shared/diff/row.ts';
 import { dictionaryWith } from '../../shared/ledger/ledger.ts';
 import { recordHash } from '../../shared/ledger/record-hash.ts';
@@ -37,7 +37,10 @@ function sent(key: string, text: RawValue, json: RawValue = null, to = destinati
   const { row, shape, dictionary } = read(key, text, json, to, columns);
   const decision = decide(
     { kind: 'row', row, entry: undefined },
-    { shape, syncMode: 'sync', dictionary, nowMs: 0, askAgainBeforeMs: 0, retryRejections: false },
+    {
+      ...{ shape, dictionary, syncMode: 'sync', nowMs: 0, askAgainBeforeMs: 0 },
+      ...{ retryRejections: false, holds: NO_HOLDS, resync: false },
+    },
   );
   if (!('upsert' in decision)) throw new Error(`the row is ${decision.kind}`);
   const batch = { run: 'r', destination: 'd', shard: 0, seq: 0, epoch: 'e' };
@@ -112,8 +115,8 @@ describe('all of Unicode', () => {
   test('travels in characters that SQS takes', () => {
     for (const chunk of chunks) {
       const batch = { run: 'r', destination: 'd', shard: 0, seq: 0, epoch: 'e' };
-      const record = { h: recordHash(chunk), k: chunk };
-      const text = messageText({ kind: 'forget', ...batch, records: [record] });
+      const record = { h: recordHash(chunk), k: chunk, s: [], i: [] };
+      const text = messageText({ kind: 'remove', ...batch, records: [record] });
       expect(text).toMatch(/^[\x20-\ud7ff\ue000-\ufffd]*$/);
       expect(BatchMessage.parse(JSON.parse(text))).toMatchObject({ records: [record] });
     }

@@ -11,12 +11,18 @@ import type { Dictionary } from '../../../shared/ledger/ledger.ts';
 import { recordHash } from '../../../shared/ledger/record-hash.ts';
 import { Destination } from '../../../shared/parameters/schema.ts';
 
+type CustomAttribute = {
+  readonly property: string;
+  readonly resolution?: string | number;
+  readonly minInterval?: string;
+};
+
 export type DestinationParts = {
   readonly syncMode?: Destination['syncMode'];
   /** Standard attribute: property. */
   readonly mapping?: Readonly<Record<string, string>>;
-  /** Custom attribute: property. */
-  readonly customAttributes?: Readonly<Record<string, string>>;
+  /** Custom attribute: property, or more. */
+  readonly customAttributes?: Readonly<Record<string, string | CustomAttribute>>;
   /** Group: subscription group id. */
   readonly subscriptionGroups?: Readonly<Record<string, string>>;
   readonly invalidValues?: Destination['invalidValues'];

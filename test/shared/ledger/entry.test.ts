@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { NEVER_NULL } from '../../../shared/braze/attributes.ts';
-import { decide } from '../../../shared/diff/decide.ts';
+import { decide, NO_HOLDS } from '../../../shared/diff/decide.ts';
 import { dictionaryNames } from '../../../shared/diff/row.ts';
 import { type Entry, mayBeInBraze, wasRefused, withPossibleWrite } from '../../../shared/ledger/entry.ts';
 import { decodeFingerprint, digestOf, encodeFingerprint, UNKNOWN_PRINT } from '../../../shared/ledger/fingerprint.ts';
@@ -8,6 +8,7 @@ import { dictionaryWith } from '../../../shared/ledger/ledger.ts';
 import { recordHash } from '../../../shared/ledger/record-hash.ts';
 import { destinationOf, rowOf, textShape } from '../diff/destinations.ts';
 import { START_MS } from '../fake-clock.ts';
+import { refusalOf } from './refusals.ts';
 
 const HASH = recordHash('ann');
 const GROUP = '8f2b5c1e-0000-4000-8000-000000000001';
@@ -29,7 +30,7 @@ const fingerprint = fc
   .chain((ids) => fc.tuple(...ids.map((id) => print.map((print) => ({ id, print })))))
   .map((fields) => encodeFingerprint([...fields].sort((a, b) => a.id - b.id)));
 const flags = { gone: fc.constant(true), uncertain: fc.constant(true) };
-const refused = fc.constant({ digest: 'x', reason: 'y' });
+const refused = fc.constant(refusalOf({ digest: 'x' }));
 const entry: fc.Arbitrary<Entry | undefined> = fc.oneof(
   fc.constant(undefined),
   fc.record({ hash: fc.constant(HASH), primaryKey: fc.constant('ann'), absentAt: fc.constant(START_MS) }),
@@ -100,6 +101,8 @@ describe('after a lost answer', () => {
       nowMs: START_MS,
       askAgainBeforeMs: START_MS,
       retryRejections: false,
+      holds: NO_HOLDS,
+      resync: false as const,
     };
     fc.assert(
       fc.property(
@@ -132,12 +135,12 @@ describe('after a lost answer', () => {
 test('only an entry with a fingerprint may be in Braze', () => {
   expect(mayBeInBraze({ hash: HASH, primaryKey: 'ann', fingerprint: encodeFingerprint([]) })).toBe(true);
   expect(mayBeInBraze({ hash: HASH, primaryKey: 'ann', absentAt: START_MS })).toBe(false);
-  expect(mayBeInBraze({ hash: HASH, primaryKey: 'ann', refused: { digest: 'x', reason: 'y' } })).toBe(false);
+  expect(mayBeInBraze({ hash: HASH, primaryKey: 'ann', refused: refusalOf() })).toBe(false);
 });
 
 test('a state was refused when its digest is the one of the refusal', () => {
   const one = encodeFingerprint([{ id: 1, print: '1'.repeat(16) }]);
   const other = encodeFingerprint([{ id: 1, print: '2'.repeat(16) }]);
-  const entry = { hash: HASH, primaryKey: 'ann', refused: { digest: digestOf(one), reason: 'y' } };
+  const entry = { hash: HASH, primaryKey: 'ann', refused: refusalOf({ digest: digestOf(one) }) };
   expect([wasRefused(entry, one), wasRefused(entry, other), wasRefused(undefined, one)]).toEqual([true, false, false]);
 });

@@ -7,6 +7,7 @@ import { decodeFingerprint, encodeFingerprint, MAX_FIELD_ID } from '../../../sha
 import { dictionaryWith, dynamoLedger, fieldName, groupName, type Ledger } from '../../../shared/ledger/ledger.ts';
 import { recordHash } from '../../../shared/ledger/record-hash.ts';
 import { fakeClock, START_MS } from '../fake-clock.ts';
+import { refusalOf } from './refusals.ts';
 
 let dynamo: LocalDynamo;
 let ledger: Ledger;
@@ -125,8 +126,18 @@ describe('an entry', () => {
     ['gone', { gone: true }],
     ['uncertain', { uncertain: true }],
     ['gone and uncertain', { gone: true, uncertain: true }],
-    ['refused', { refused: { digest: '0123456789abcdef', reason: 'no such address' } }],
-    ['never accepted', { fingerprint: undefined, refused: { digest: 'x', reason: '' } }],
+    ['refused', { refused: refusalOf() }],
+    ['refused for the third time, for a field', { refused: refusalOf({ field: 'email', tries: 3 }) }],
+    ['never accepted', { fingerprint: undefined, refused: refusalOf({ reason: '' }) }],
+    [
+      'sent with fields of a least interval',
+      {
+        sentAt: new Map([
+          [1, START_MS],
+          [65_535, START_MS + 1000],
+        ]),
+      },
+    ],
   ];
   test.each(kinds)('that is %s comes back as it was written', async (kind, more) => {
     const destination = newDestination();
@@ -140,7 +151,12 @@ describe('an entry', () => {
 
   test('is what was written last, and nothing of what was there before', async () => {
     const destination = newDestination();
-    const first = entryOf('ann', { gone: true, uncertain: true, refused: { digest: 'x', reason: 'y' } });
+    const first = entryOf('ann', {
+      gone: true,
+      uncertain: true,
+      refused: refusalOf(),
+      sentAt: new Map([[1, START_MS]]),
+    });
     await put(destination, [first]);
     await put(destination, [entryOf('ann')]);
     expect(plain(await ledger.get(destination, first.hash))).toEqual(plain(entryOf('ann')));
@@ -159,7 +175,7 @@ describe('an entry', () => {
   test('keeps what Braze has when another state is refused; a new one has the refusal alone', async () => {
     const destination = newDestination();
     const known = entryOf('ann', { gone: true, uncertain: true });
-    const refusal = { digest: '0123456789abcdef', reason: 'no such address' };
+    const refusal = refusalOf({ field: 'email', tries: 2 });
     await put(destination, [known]);
     await ledger.write(destination, [
       { kind: 'refuse', hash: known.hash, primaryKey: 'ann', refusal },
@@ -173,11 +189,23 @@ describe('an entry', () => {
     });
   });
 
+  test('is refused no more once that is cleared, and nothing else of it changes; one that is gone stays gone', async () => {
+    const destination = newDestination();
+    const known = entryOf('ann', { gone: true, uncertain: true, sentAt: new Map([[1, START_MS]]) });
+    await put(destination, [{ ...known, refused: refusalOf({ field: 'email', tries: 2 }) }]);
+    await ledger.write(destination, [
+      { kind: 'clear', hash: known.hash },
+      { kind: 'clear', hash: recordHash('bob') },
+    ]);
+    expect((await all(destination)).map(plain)).toEqual([plain(known)]);
+  });
+
   test('is written with every other of its call, of all kinds at once', async () => {
     const destination = newDestination();
     const old = Array.from({ length: 30 }, (_, n) => entryOf(`old ${n}`));
-    await put(destination, old);
-    const refusal = { digest: 'x', reason: 'y' };
+    const refused = entryOf('refused', { refused: refusalOf() });
+    await put(destination, [...old, refused]);
+    const refusal = refusalOf();
     await ledger.write(destination, [
       ...Array.from({ length: 76 }, (_, n) => ({ kind: 'put' as const, entry: entryOf(`new ${n}`) })),
       ...old.map(({ hash }) => ({ kind: 'delete' as const, hash })),
@@ -187,11 +215,13 @@ describe('an entry', () => {
         primaryKey: `bad ${n}`,
         refusal,
       })),
+      { kind: 'clear', hash: refused.hash },
     ]);
+    expect(plain(await ledger.get(destination, refused.hash))).toEqual(plain(entryOf('refused')));
     const keys = (await all(destination)).map(({ primaryKey }) => primaryKey);
     expect(keys.filter((key) => key.startsWith('new'))).toHaveLength(76);
     expect(keys.filter((key) => key.startsWith('bad'))).toHaveLength(10);
-    expect(keys).toHaveLength(86);
+    expect(keys).toHaveLength(87);
   });
 
   test('is written in the end when DynamoDB takes a call only in part', async () => {

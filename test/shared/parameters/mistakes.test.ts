@@ -400,7 +400,7 @@ const MISTAKES: readonly Mistake[] = [
     `${DESTINATION}.customAttributes.lifetime_value.column`,
     'lifetime_value',
     "'column'",
-    'property and type',
+    'property, type, resolution and minInterval',
   ),
   mistake(
     'an unknown type of a custom attribute',

@@ -3,13 +3,15 @@ import type { Decision, Upsert } from '../../../shared/diff/decide.ts';
 import { recordHash } from '../../../shared/ledger/record-hash.ts';
 import { type Collected, collector, MAX_RECORD_BYTES } from '../../../shared/runs/collector.ts';
 import { BatchMessage, textBytes } from '../../../shared/runs/messages.ts';
-import { HeldBatch, ShardCounts } from '../../../shared/runs/model.ts';
+import { HeldList, ShardCounts } from '../../../shared/runs/model.ts';
+import { refusalOf } from '../ledger/refusals.ts';
 
-/** An item of DynamoDB, and a message of SQS. */
-const MAX_ITEM_BYTES = 400_000;
+/** A message of SQS. */
 const MAX_MESSAGE_BYTES = 1_048_576;
 /** Above this, a batch has one record only. */
 const MAX_SHARED_BYTES = 100_000;
+/** Records in one batch, whatever the app allows. */
+const LIMITS = { remove: 50, note: 75 } as const;
 
 type Kind = Decision['kind'];
 /** A decision in short: the number of records is its key. */
@@ -20,6 +22,9 @@ type Short = {
   readonly rows: number;
   readonly omitted: number;
   readonly known: boolean;
+  /** Fields that would end, but are held. */
+  readonly heldBack: readonly number[];
+  readonly noted: boolean;
 };
 
 const problem = { field: 'a', reason: 'is no number' };
@@ -33,32 +38,40 @@ const upsertOf = (key: string, bytes: number, lookup: boolean): Upsert => ({
   fields: [1],
   fingerprint: new Uint8Array([1]),
   lookup,
+  ended: [],
+  sentAt: new Map(),
+  refusedBefore: undefined,
 });
 
-function decisionOf({ kind, bytes, lookup, rows, omitted }: Short, key: string): Decision {
+function decisionOf(short: Short, key: string): Decision {
+  const { kind, bytes, lookup, rows, omitted, heldBack, noted } = short;
   const hash = recordHash(key);
   const problems = Array.from({ length: omitted }, (_, n) => ({ field: `f${n}`, reason: 'is no number' }));
   switch (kind) {
     case 'added':
     case 'changed':
-      return { kind, upsert: upsertOf(key, bytes, lookup), omitted: problems };
+      return { kind, upsert: upsertOf(key, bytes, lookup), omitted: problems, heldBack };
     case 'unchanged':
-      return { kind, omitted: problems };
-    case 'rejected':
-      return { kind, hash, rows, problem };
+      return { kind, omitted: problems, heldBack, note: noted ? { kind: 'clear', hash } : undefined };
+    case 'rejected': {
+      const refusal = refusalOf({ tries: rows });
+      const note = noted ? ({ kind: 'refuse', hash, primaryKey: key, refusal } as const) : undefined;
+      return { kind, hash, rows, problem, refusal, note };
+    }
     case 'removed': {
       const fingerprint = lookup ? new Uint8Array(Math.min(bytes, 100_000)) : undefined;
       return { kind, removal: { hash, primaryKey: key, leaves: [], fields: [1], fingerprint } };
     }
+    case 'held':
     case 'forgotten':
-      return { kind, hash, primaryKey: key };
+      return { kind, hash };
     case 'kept':
       return { kind };
   }
 }
 
 const short: fc.Arbitrary<Short> = fc.record({
-  kind: fc.constantFrom<Kind[]>('added', 'changed', 'unchanged', 'rejected', 'removed', 'forgotten', 'kept'),
+  kind: fc.constantFrom<Kind[]>('added', 'changed', 'unchanged', 'rejected', 'removed', 'held', 'forgotten', 'kept'),
   bytes: fc.oneof(
     { weight: 12, arbitrary: fc.integer({ min: 0, max: 50 }) },
     { weight: 3, arbitrary: fc.integer({ min: 1000, max: 30_000 }) },
@@ -69,19 +82,23 @@ const short: fc.Arbitrary<Short> = fc.record({
   rows: fc.integer({ min: 1, max: 3 }),
   omitted: fc.constantFrom(0, 0, 0, 1, 2),
   known: fc.boolean(),
+  heldBack: fc.constantFrom([], [], [], [7], [7, 9]),
+  noted: fc.boolean(),
 });
 
 const NONE = ShardCounts.parse({});
 const START = { shard: 5, batches: 0, held: 0, counts: NONE };
-const newCollector = (maxUsersPerRequest: number, shard = START) =>
-  collector({ run: 'r', destination: { syncMode: 'sync' }, name: 'd', maxUsersPerRequest, epoch: 'e', shard });
+const newCollector = (maxUsersPerRequest: number, shard = START, does = { makes: true, lists: true }) =>
+  collector({ run: 'r', destination: { syncMode: 'sync' }, name: 'd', maxUsersPerRequest, epoch: 'e', shard, ...does });
+
+const hashesIn = (bytes: Uint8Array): string[] => Buffer.from(bytes).toString('hex').match(/.{32}/g) ?? [];
 
 const parsed = (all: readonly Collected[]) => {
   const texts = all.flatMap(({ texts }) => texts);
   return {
     texts,
     batches: texts.map((text) => BatchMessage.parse(JSON.parse(text))),
-    held: all.flatMap(({ held }) => held).map((batch) => HeldBatch.parse(JSON.parse(JSON.stringify(batch)))),
+    held: all.flatMap(({ held }) => held).map((list) => HeldList.parse(list)),
     rejections: all.flatMap(({ rejections }) => rejections),
   };
 };
@@ -114,12 +131,22 @@ test('every decision comes out once and in order, in batches within all limits, 
           );
         expect(sent(false)).toEqual(keysOf((each) => isUpsert(each) && !each.lookup && !isTooLarge(each)));
         expect(sent(true)).toEqual(keysOf((each) => isUpsert(each) && each.lookup && !isTooLarge(each)));
-        expect(batches.flatMap((batch) => (batch.kind === 'forget' ? batch.records.map(({ k }) => k) : []))).toEqual(
-          keysOf(({ kind }) => kind === 'forgotten'),
+        const hashesOf = (fits: (short: Short) => boolean) => keysOf(fits).map(recordHash);
+        expect(batches.flatMap((batch) => (batch.kind === 'note' ? batch.records.map(({ h }) => h) : []))).toEqual(
+          hashesOf(
+            ({ kind, noted }) => kind === 'forgotten' || ((kind === 'unchanged' || kind === 'rejected') && noted),
+          ),
         );
-        expect(held.flatMap(({ records }) => records.map(({ k }) => k))).toEqual(
+        expect(batches.flatMap((batch) => (batch.kind === 'remove' ? batch.records.map(({ k }) => k) : []))).toEqual(
           keysOf(({ kind }) => kind === 'removed'),
         );
+        const isRow = ({ kind }: Short) => isUpsert({ kind } as Short) || kind === 'unchanged';
+        const heldOf = (effect: string) =>
+          held.filter((list) => list.effect === effect).flatMap(({ hashes }) => hashesIn(hashes));
+        expect(heldOf('deletions')).toEqual(hashesOf(({ kind }) => kind === 'held'));
+        for (const id of [7, 9]) {
+          expect(heldOf(`${id}`)).toEqual(hashesOf((each) => isRow(each) && each.heldBack.includes(id)));
+        }
 
         expect(batches.map(({ seq, shard, epoch }) => ({ seq, shard, epoch }))).toEqual(
           batches.map((_, seq) => ({ seq, shard: 5, epoch: 'e' })),
@@ -129,20 +156,17 @@ test('every decision comes out once and in order, in batches within all limits, 
         for (const [index, batch] of batches.entries()) {
           const isLookup = batch.kind === 'upsert' && batch.records.some(({ l }) => l);
           if (isLookup) expect(batch.records.every((record) => 'l' in record && record.l)).toBe(true);
-          const limit = batch.kind === 'upsert' ? (isLookup ? Math.min(50, most) : most) : 50;
+          const limit = batch.kind === 'upsert' ? (isLookup ? Math.min(50, most) : most) : LIMITS[batch.kind];
           expect(batch.records.length).toBeLessThanOrEqual(limit);
           const bytes = textBytes(texts[index] ?? '');
           expect(bytes).toBeLessThan(batch.records.length > 1 ? MAX_SHARED_BYTES + 1000 : MAX_MESSAGE_BYTES);
         }
-        for (const batch of held) {
-          expect(batch.records.length).toBeLessThanOrEqual(50);
-          expect(textBytes(JSON.stringify(batch))).toBeLessThan(MAX_ITEM_BYTES);
-        }
+        expect(held.every(({ hashes }) => hashes.length > 0)).toBe(true);
 
         const count = (fits: (short: Short) => boolean, of: (short: Short) => number = () => 1) =>
           shorts.filter(fits).reduce((sum, each) => sum + of(each), 0);
-        const isRow = ({ kind }: Short) => isUpsert({ kind } as Short) || kind === 'unchanged';
-        const counts = collect.counts();
+        const { due, ...counts } = collect.counts();
+        expect(due > 0).toBe(batches.length + held.length > 0);
         expect(counts).toEqual({
           extracted:
             count(isRow) +
@@ -153,7 +177,12 @@ test('every decision comes out once and in order, in batches within all limits, 
           unchanged: count(({ kind }) => kind === 'unchanged'),
           added: count((each) => each.kind === 'added' && !isTooLarge(each)),
           changed: count((each) => each.kind === 'changed' && !isTooLarge(each)),
-          removed: count(({ kind }) => kind === 'removed'),
+          removed: count(({ kind }) => kind === 'removed' || kind === 'held'),
+          held: count(({ kind }) => kind === 'held') + count(isRow, ({ heldBack }) => heldBack.length),
+          sent:
+            count((each) => isUpsert(each) && !isTooLarge(each)) +
+            count(({ kind, lookup }) => kind === 'removed' && !lookup),
+          dataPoints: count((each) => isUpsert(each) && !isTooLarge(each)),
           rejected:
             count((each) => isUpsert(each) && isTooLarge(each)) +
             count(
@@ -177,14 +206,17 @@ test('every decision comes out once and in order, in batches within all limits, 
 });
 
 const add = (collect: ReturnType<typeof newCollector>, more: Partial<Short>, count: number): void => {
-  const each = { kind: 'added', bytes: 1, lookup: false, rows: 1, omitted: 0, known: false, ...more } as const;
+  const plain = { kind: 'added', bytes: 1, lookup: false, rows: 1, omitted: 0, known: false } as const;
+  const each = { ...plain, heldBack: [], noted: false, ...more };
   for (let n = 0; n < count; n++) collect.add(decisionOf(each, `k${n}`), { hash: recordHash(`k${n}`), known: false });
 };
 
 test.each([
   ['ten batches of upserts', { kind: 'added' }, 750, 749],
   ['ten batches of lookups', { kind: 'added', lookup: true }, 500, 499],
-  ['ten batches of entries to forget', { kind: 'forgotten' }, 500, 499],
+  ['ten batches of entries to forget', { kind: 'forgotten' }, 750, 749],
+  ['ten lists of held removals', { kind: 'held' }, 50_000, 49_999],
+  ['ten lists of held NULLs', { kind: 'unchanged', heldBack: [7] }, 50_000, 49_999],
   ['ten batches of removals', { kind: 'removed' }, 500, 499],
   ['two hundred rejections', { kind: 'rejected' }, 200, 199],
   ['two hundred omitted values', { kind: 'unchanged', omitted: 2 }, 100, 99],
@@ -211,7 +243,7 @@ test('a thousand rejections of a shard are listed, all of them are counted', () 
 test('a record counts with the bytes that its text has on the queue', () => {
   const collect = newCollector(75);
   const upsert = { ...upsertOf('ann', 0, false), attributes: new Map([['a', '😀'.repeat(90_000)]]) };
-  collect.add({ kind: 'added', upsert, omitted: [] }, { hash: upsert.hash, known: false });
+  collect.add({ kind: 'added', upsert, omitted: [], heldBack: [] }, { hash: upsert.hash, known: false });
   const { texts, rejections } = collect.take();
   expect(texts).toEqual([]);
   expect(rejections).toMatchObject([{ reason: expect.stringContaining('larger than') }]);
@@ -220,9 +252,39 @@ test('a record counts with the bytes that its text has on the queue', () => {
 test('what is taken out is gone: a second taking gives nothing', () => {
   const collect = newCollector(10);
   add(collect, {}, 3);
-  add(collect, { kind: 'removed' }, 3);
+  add(collect, { kind: 'held' }, 3);
   const first = collect.take();
   expect([first.texts.length, first.held.length]).toEqual([1, 1]);
   expect(collect.take()).toEqual({ texts: [], held: [], rejections: [] });
   expect(collect.made()).toEqual({ batches: 1, held: 1 });
+});
+
+test('a reading that only counts counts the same, and makes nothing', () => {
+  fc.assert(
+    fc.property(fc.array(short, { maxLength: 100, size: 'max' }), fc.boolean(), (shorts, lists) => {
+      const [makes, counts] = [true, false].map((makes) => newCollector(10, START, { makes, lists }));
+      for (const [n, each] of shorts.entries()) {
+        const record = { hash: recordHash(`k${n}`), known: each.known };
+        makes?.add(decisionOf(each, `k${n}`), record);
+        counts?.add(decisionOf(each, `k${n}`), record);
+      }
+      const rejections = makes?.take().rejections;
+      expect(counts?.take()).toEqual({ texts: [], held: [], rejections });
+      if (!lists) expect(rejections).toEqual([]);
+      expect(counts?.made()).toEqual({ batches: 0, held: 0 });
+      expect(counts?.counts()).toEqual(makes?.counts());
+    }),
+    { numRuns: 25 },
+  );
+});
+
+test('a list of held records fits an item of DynamoDB, and goes on to be numbered by the next reading', () => {
+  const collect = newCollector(10, { ...START, held: 3 });
+  add(collect, { kind: 'held' }, 5001);
+  const { held } = collect.take();
+  expect(held.map(({ effect, shard, seq, hashes }) => [effect, shard, seq, hashes.length])).toEqual([
+    ['deletions', 5, 3, 5000 * 16],
+    ['deletions', 5, 4, 16],
+  ]);
+  expect(collect.made()).toEqual({ batches: 0, held: 5 });
 });

@@ -1,17 +1,19 @@
 import fc from 'fast-check';
-import type { Removal, Upsert } from '../../../shared/diff/decide.ts';
+import type { Note, Removal, Upsert } from '../../../shared/diff/decide.ts';
 import { recordHash } from '../../../shared/ledger/record-hash.ts';
 import {
   BatchMessage,
   ExtractMessage,
   fingerprintBytes,
   messageText,
+  noteRecord,
   removalRecord,
   textBytes,
   upsertRecord,
 } from '../../../shared/runs/messages.ts';
 import { calls, MAX_CALL_BYTES } from '../../../shared/runs/queue.ts';
 import type { JsonValue } from '../../../shared/values/json.ts';
+import { refusalOf } from '../ledger/refusals.ts';
 
 const HEAD = { run: 'r1', destination: 'd1', shard: 3, seq: 7, epoch: 'e1' };
 /** Characters that JSON or SQS treat in their own way, lone surrogates among them. */
@@ -43,6 +45,14 @@ const upsert: fc.Arbitrary<Upsert> = fc.record({
   fingerprint: fc.uint8Array({ maxLength: 40 }),
   lookup: fc.boolean(),
   hash: fc.string().map(recordHash),
+  ended: fc.constant([]),
+  sentAt: fc
+    .array(fc.tuple(fc.integer({ min: 1, max: 65_535 }), fc.nat()), { maxLength: 3 })
+    .map((times) => new Map(times)),
+  refusedBefore: fc.option(
+    fc.record({ tries: fc.integer({ min: 1, max: 99 }), since: fc.nat() }).map((history) => refusalOf(history)),
+    { nil: undefined },
+  ),
 });
 
 /** Source: Amazon SQS API Reference, 'SendMessage'. */
@@ -57,7 +67,7 @@ test('an upsert comes out of a queue as it went in, in characters that SQS takes
       expect(message).toMatchObject({ kind: 'upsert', ...HEAD });
       const records = message.kind === 'upsert' ? message.records : [];
       expect(
-        records.map(({ h, k, a, s, i, f, l }) => ({
+        records.map(({ h, k, a, s, i, f, l, t, p }) => ({
           hash: h,
           primaryKey: k,
           attributes: new Map(a),
@@ -65,8 +75,16 @@ test('an upsert comes out of a queue as it went in, in characters that SQS takes
           fields: i,
           fingerprint: fingerprintBytes(f),
           lookup: l === true,
+          sentAt: new Map(t),
+          refusedBefore: p,
         })),
-      ).toEqual(upserts.map((each) => ({ ...each, fingerprint: new Uint8Array(each.fingerprint) })));
+      ).toEqual(
+        upserts.map(({ ended: _, refusedBefore: before, ...each }) => ({
+          ...each,
+          fingerprint: new Uint8Array(each.fingerprint),
+          refusedBefore: before && [before.tries, before.since],
+        })),
+      );
       for (const [index, { a }] of records.entries()) {
         // Members that toEqual may overlook, such as an own __proto__.
         expect(JSON.stringify(a)).toBe(JSON.stringify([...(upserts[index]?.attributes ?? [])]));
@@ -100,17 +118,38 @@ test.each<[string, Removal]>([
   expect(record?.f === undefined ? undefined : fingerprintBytes(record.f)).toEqual(removal.fingerprint);
 });
 
+const refusal = refusalOf({ field: 'email', tries: 3 });
+
+test.each<[string, Note, object]>([
+  [
+    'a refusal',
+    { kind: 'refuse', hash: recordHash('a'), primaryKey: 'a', refusal },
+    { h: recordHash('a'), k: 'a', r: refusal },
+  ],
+  [
+    'a refusal of a record whose key Braze would refuse',
+    { kind: 'refuse', hash: recordHash('a'), primaryKey: '', refusal },
+    { h: recordHash('a'), k: '', r: refusal },
+  ],
+  ['the end of a refusal', { kind: 'clear', hash: recordHash('a') }, { h: recordHash('a'), clear: true }],
+])('%s comes out of a queue as it went in', (_, note, record) => {
+  const body = messageText({ kind: 'note', ...HEAD, records: [noteRecord(note)] });
+  expect(BatchMessage.parse(JSON.parse(body))).toEqual({ kind: 'note', ...HEAD, records: [record] });
+});
+
 const record = { h: recordHash('a'), k: 'a', a: [], s: [], i: [], f: '' };
 
 test.each<[string, unknown]>([
   ['of an unknown kind', { kind: 'update', ...HEAD, records: [] }],
-  ['without a run', { kind: 'forget', ...HEAD, run: '', records: [] }],
-  ['of a shard beyond 255', { kind: 'forget', ...HEAD, shard: 256, records: [] }],
-  ['of a broken number', { kind: 'forget', ...HEAD, seq: 0.5, records: [] }],
+  ['without a run', { kind: 'note', ...HEAD, run: '', records: [] }],
+  ['of a shard beyond 255', { kind: 'note', ...HEAD, shard: 256, records: [] }],
+  ['of a broken number', { kind: 'note', ...HEAD, seq: 0.5, records: [] }],
   ['with a hash that is none', { kind: 'upsert', ...HEAD, records: [{ ...record, h: 'A'.repeat(32) }] }],
   ['with an empty key', { kind: 'upsert', ...HEAD, records: [{ ...record, k: '' }] }],
   ['with another state', { kind: 'upsert', ...HEAD, records: [{ ...record, s: [['g', 'opted_in']] }] }],
   ['with a fingerprint that is no base64', { kind: 'upsert', ...HEAD, records: [{ ...record, f: '*' }] }],
+  ['of a note that says nothing', { kind: 'note', ...HEAD, records: [{ h: recordHash('a') }] }],
+  ['of a refusal without a reason', { kind: 'note', ...HEAD, records: [{ h: recordHash('a'), k: 'a', r: {} }] }],
   ['with an attribute without a value', { kind: 'upsert', ...HEAD, records: [{ ...record, a: [['x']] }] }],
 ])('a batch message %s is refused', (_, message) => {
   expect(BatchMessage.safeParse(message).success).toBe(false);
@@ -119,7 +158,6 @@ test.each<[string, unknown]>([
 test.each([
   [{ kind: 'prepare', run: 'r', destination: 'd', polls: 3 }],
   [{ kind: 'shard', run: 'r', destination: 'd', shard: 0, polls: 0 }],
-  [{ kind: 'release', run: 'r', destination: 'd', after: 'held#000#0000001' }],
 ] as const)('the step %j comes out of a queue as it went in', (step) => {
   expect(ExtractMessage.parse(JSON.parse(messageText(step)))).toEqual(step);
 });

@@ -12,6 +12,7 @@ export const runOf = (more: Partial<Run> = {}): Run =>
     syncMode: 'sync',
     startedAt: START_MS,
     parametersHash: 'p',
+    ledger: 'd1',
     ...more,
   });
 

@@ -2,8 +2,16 @@ import { QueryCommand } from '@aws-sdk/lib-dynamodb';
 import * as z from 'zod';
 import { type LocalDynamo, startDynamo } from '../../../local/dynamodb.ts';
 import { recordHash } from '../../../shared/ledger/record-hash.ts';
-import { type Intent, NO_OUTCOME, type Rejection, type RunStatus } from '../../../shared/runs/model.ts';
-import { type BatchKey, dynamoRuns, intentId, type RunStore } from '../../../shared/runs/store.ts';
+import {
+  type HeldList,
+  type Hold,
+  type Intent,
+  NO_OUTCOME,
+  type Rejection,
+  type RunStatus,
+  Totals,
+} from '../../../shared/runs/model.ts';
+import { type BatchKey, dynamoRuns, intentId, type RunStore, runTime } from '../../../shared/runs/store.ts';
 import { DAY_MS, MINUTE_MS } from '../../../shared/time.ts';
 import { type FakeClock, fakeClock, START_MS } from '../fake-clock.ts';
 import { runOf, shardOf } from './runs.ts';
@@ -93,7 +101,16 @@ describe('a run', () => {
         ['id', 'int4'],
         ['größe 😀', 'varchar'],
       ],
-      approveDeletions: true,
+      approvals: [
+        { effect: 'deletions', by: 'ann', shownIn: 'r0' },
+        { effect: 'budget', by: 'bob', dataPoints: 7 },
+      ],
+      discards: [{ effect: 'group:8f2b', shownIn: 'r0' }],
+      held: [{ effect: 'attribute:größe:😀', records: 3, of: 4, because: 'x', samples: [recordHash('a')] }],
+      resync: 'groups',
+      rekey: true,
+      counts: false,
+      touchedAt: START_MS,
       error: { found: 'x', next: 'y' },
       totals: undefined,
     });
@@ -114,14 +131,15 @@ describe('a run', () => {
   ])('is changed while it is as it should be: %s', async (_, status, phase, isChanged) => {
     const run = runOf(newNames());
     await store.create(run);
-    const changes = { status: 'failing', phase: 'draining', released: true, error: { found: 'a', next: 'b' } } as const;
+    const error = { found: 'a', next: 'b' };
+    const changes = { status: 'failing', phase: 'draining', counts: true, error } as const;
     expect(await store.change(run, changes, { status, ...(phase ? { phase } : {}) })).toBe(isChanged);
     expect(await store.get(run.destination, run.run)).toEqual(isChanged ? { ...run, ...changes } : run);
   });
 
   test('that does not exist is not changed, nor made', async () => {
     const run = runOf(newNames());
-    expect(await store.change(run, { released: true }, { status: ['running'] })).toBe(false);
+    expect(await store.change(run, { counts: true }, { status: ['running'] })).toBe(false);
     expect(await store.get(run.destination, run.run)).toBeUndefined();
   });
 
@@ -151,9 +169,10 @@ describe('a run', () => {
     await store.open(destination, run, 'x');
     await store.create(runOf({ run, destination }));
     await store.createShard(run, shardOf());
-    await store.putHeld(run, { shard: 0, seq: 0, records: [] });
+    await store.putHeldList(run, heldList());
+    await store.putHold(destination, holdOf());
     await store.putRejections(run, [rejection('a')]);
-    await store.settle({ run, shard: 0, kind: 'upsert', seq: 0 }, NO_OUTCOME, false);
+    await store.settle({ run, shard: 0, seq: 0 }, NO_OUTCOME, false);
     await store.putIntent(destination, intentOf(run, 0));
     const expiries = new Map<string, number | undefined>();
     for (const pk of [`destination#${destination}`, `run#${run}`, `intents#${destination}`]) {
@@ -165,6 +184,7 @@ describe('a run', () => {
       run: inDays(90),
       shard: inDays(30),
       held: inDays(30),
+      hold: inDays(30),
       rejection: inDays(30),
       settled: inDays(30),
       [run]: undefined,
@@ -219,7 +239,6 @@ describe('a batch', () => {
   const keyOf = (run: string, more: Partial<BatchKey> = {}): BatchKey => ({
     run,
     shard: 0,
-    kind: 'upsert',
     seq: 0,
     ...more,
   });
@@ -235,24 +254,13 @@ describe('a batch', () => {
 
   test('adds up with all others that are settled at the same time, over items of a hundred', async () => {
     const { run } = newNames();
-    const keys = [
-      ...[0, 1, 2, 98, 99, 100, 199, 200].map((seq) => keyOf(run, { seq })),
-      ...[0, 1, 100].map((seq) => keyOf(run, { seq, kind: 'remove' })),
-      keyOf(run, { shard: 1 }),
-    ];
+    const keys = [...[0, 1, 2, 98, 99, 100, 199, 200].map((seq) => keyOf(run, { seq })), keyOf(run, { shard: 1 })];
     const settled = await Promise.all([...keys, ...keys].map((key) => store.settle(key, outcome, false)));
     expect(trues(settled)).toBe(keys.length);
     const items = await store.settlements(run);
     expect(items.reduce((sum, { settled }) => sum + settled.size, 0)).toBe(keys.length);
     expect(items.reduce((sum, { accepted }) => sum + accepted, 0)).toBe(3 * keys.length);
-    expect(items).toHaveLength(6);
-  });
-
-  test('of any kind but removals is numbered with the others', async () => {
-    const { run } = newNames();
-    expect(await store.settle(keyOf(run, { kind: 'upsert', seq: 4 }), outcome, false)).toBe(true);
-    expect(await store.settle(keyOf(run, { kind: 'forget', seq: 4 }), outcome, false)).toBe(false);
-    expect(await store.settle(keyOf(run, { kind: 'remove', seq: 4 }), outcome, false)).toBe(true);
+    expect(items).toHaveLength(4);
   });
 
   test.each([
@@ -274,12 +282,10 @@ describe('a batch', () => {
     await store.createShard(run, shardOf());
     await store.settle(keyOf(run, { seq: 1 }), outcome, false);
     await store.settle(keyOf(run, { seq: 2 }), outcome, true);
-    const view = async (seq: number, kind: BatchKey['kind'] = 'upsert') =>
-      store.batch(destination, keyOf(run, { seq, kind }));
+    const view = async (seq: number) => store.batch(destination, keyOf(run, { seq }));
     expect(await view(0)).toEqual({ run: runOf({ run, destination }), shard: shardOf(), settled: 'no' });
     expect((await view(1)).settled).toBe('resolved');
     expect((await view(2)).settled).toBe('unresolved');
-    expect((await view(1, 'remove')).settled).toBe('no');
   });
 
   test('is seen whole when DynamoDB gives only a part at a time', async () => {
@@ -307,61 +313,135 @@ describe('a batch', () => {
   });
 });
 
-describe('held removals', () => {
-  const held = (shard: number, seq: number, more = 1) => ({
-    shard,
-    seq,
-    records: Array.from({ length: more }, (_, n) => ({
-      h: recordHash(`${n}`),
-      k: `k${n}`,
-      s: ['g'],
-      i: [1, 2],
-      f: 'AQ==',
-    })),
-  });
+const heldList = (more: Partial<HeldList> = {}, ...keys: string[]): HeldList => ({
+  ...{ effect: 'deletions', shard: 0, seq: 0 },
+  hashes: new Uint8Array(Buffer.from(keys.map(recordHash).join(''), 'hex')),
+  ...more,
+});
 
-  test('come in order of shard and number, after any of them', async () => {
-    const { run } = newNames();
-    const places: [number, number][] = [
-      [0, 0],
-      [0, 1],
-      [0, 9],
-      [0, 10],
-      [0, 100],
-      [2, 0],
-      [10, 0],
-      [63, 5],
-    ];
-    for (const [shard, seq] of [...places].reverse()) await store.putHeld(run, held(shard, seq));
-    await store.putHeld(newNames().run, held(1, 1));
-    const all = await collect(store.held(run));
-    expect(all.map(({ batch }) => [batch.shard, batch.seq])).toEqual(places);
-    expect(all[0]?.batch).toEqual(held(0, 0));
-    for (const [index, { id }] of all.entries()) {
-      expect((await collect(store.held(run, id))).map(({ batch }) => [batch.shard, batch.seq])).toEqual(
-        places.slice(index + 1),
-      );
-    }
+describe('the record hashes of a held effect', () => {
+  test('are those of all its lists, of that run and that effect only', async () => {
+    const [one, other] = [newNames(), newNames()];
+    await store.putHeldList(one.run, heldList({}, 'a', 'b'));
+    await store.putHeldList(one.run, heldList({ seq: 1 }, 'c'));
+    await store.putHeldList(one.run, heldList({ shard: 63 }, 'd', 'a'));
+    await store.putHeldList(one.run, heldList({ effect: '1' }, 'e'));
+    await store.putHeldList(one.run, heldList({ effect: '12', seq: 1 }, 'f'));
+    await store.putHeldList(other.run, heldList({}, 'g'));
+    const hashesOf = async (run: string, effect: string) => [...(await store.heldHashes(run, effect))].sort();
+    expect(await hashesOf(one.run, 'deletions')).toEqual(['a', 'b', 'c', 'd'].map(recordHash).sort());
+    expect(await hashesOf(one.run, '1')).toEqual([recordHash('e')]);
+    expect(await hashesOf(one.run, '12')).toEqual([recordHash('f')]);
+    expect(await hashesOf(other.run, 'deletions')).toEqual([recordHash('g')]);
+    expect(await hashesOf(other.run, '1')).toEqual([]);
   });
 
   test('are written over by a reading that comes again', async () => {
     const { run } = newNames();
-    await store.putHeld(run, held(0, 0, 3));
-    await store.putHeld(run, held(0, 0, 1));
-    expect((await collect(store.held(run))).map(({ batch }) => batch.records.length)).toEqual([1]);
+    await store.putHeldList(run, heldList({}, 'a', 'b', 'c'));
+    await store.putHeldList(run, heldList({}, 'a'));
+    expect(await store.heldHashes(run, 'deletions')).toEqual(new Set([recordHash('a')]));
   });
 
   test('come whole when there is more than a query gives', async () => {
     const { run } = newNames();
-    const records = Array.from({ length: 50 }, (_, n) => ({
-      h: recordHash(`${n}`),
-      k: 'é'.repeat(490),
-      s: [],
-      i: [1],
-      f: 'A'.repeat(2000),
-    }));
-    for (let seq = 0; seq < 10; seq++) await store.putHeld(run, { shard: 0, seq, records });
-    expect((await collect(store.held(run))).map(({ batch }) => batch.seq)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    const keys = (seq: number) => Array.from({ length: 5000 }, (_, n) => `${seq} ${n}`);
+    for (let seq = 0; seq < 15; seq++) await store.putHeldList(run, heldList({ seq }, ...keys(seq)));
+    expect((await store.heldHashes(run, 'deletions')).size).toBe(15 * 5000);
+  });
+});
+
+const holdOf = (more: Partial<Hold> = {}): Hold => ({
+  ...{ effect: 'deletions', records: 3, of: 10, because: 'too many', samples: [recordHash('a')] },
+  ...{ run: 'r0', heldAt: START_MS },
+  ...more,
+});
+
+describe('what is held of a destination', () => {
+  const GROUP = 'group:8f2b5c1e-0000-4000-8000-000000000001';
+
+  test('is one hold an effect, the one that was put last, until it is deleted', async () => {
+    const { destination } = newNames();
+    expect(await store.holds(destination)).toEqual([]);
+    const budget = holdOf({ effect: 'budget', dataPoints: 7, records: 5 });
+    const leavers = holdOf({ effect: GROUP, discardedBy: 'ann' });
+    for (const hold of [holdOf(), leavers, budget, holdOf({ effect: 'attribute:größe#1', records: 4 })])
+      await store.putHold(destination, hold);
+    await store.putHold(destination, holdOf({ run: 'r1', records: 1 }));
+    await store.putHold(newNames().destination, holdOf({ effect: 'attribute:other' }));
+    const found = await store.holds(destination);
+    expect(found).toHaveLength(4);
+    expect(found).toEqual(
+      expect.arrayContaining([
+        holdOf({ run: 'r1', records: 1 }),
+        leavers,
+        budget,
+        holdOf({ effect: 'attribute:größe#1', records: 4 }),
+      ]),
+    );
+    for (const effect of ['budget', 'attribute:größe#1', 'deletions', 'deletions'] as const)
+      await store.deleteHold(destination, effect);
+    expect(await store.holds(destination)).toEqual([leavers]);
+  });
+
+  test('is held no more after 30 days, whether or not DynamoDB has deleted it by then', async () => {
+    const { destination } = newNames();
+    await store.putHold(destination, holdOf({ heldAt: START_MS - 29 * DAY_MS }));
+    await store.putHold(destination, holdOf({ effect: 'budget' }));
+    clock.advance(DAY_MS - 1);
+    expect(await store.holds(destination)).toHaveLength(2);
+    clock.advance(1);
+    expect(await store.holds(destination)).toEqual([holdOf({ effect: 'budget' })]);
+  });
+});
+
+describe('what runs have cost', () => {
+  test('is summed over those that started since a time', async () => {
+    const { destination } = newNames();
+    const [costs, none] = [newNames(), newNames()];
+    const since = START_MS - DAY_MS;
+    const at = (startedAt: number, dataPoints: number | undefined) =>
+      store.create(
+        runOf({
+          run: `${runTime(startedAt)}-abc`,
+          destination,
+          startedAt,
+          ...(dataPoints === undefined ? {} : { totals: Totals.parse({ dataPoints }) }),
+        }),
+      );
+    await at(since - 1, 1000);
+    await at(since, 1);
+    await at(since + 1, 20);
+    await at(START_MS, 300);
+    await at(START_MS + 1, undefined);
+    await store.create(runOf({ ...costs, totals: Totals.parse({ dataPoints: 5000 }) }));
+    await store.open(destination, 'x', 'x');
+    expect(await store.spentSince(destination, since)).toBe(321);
+    expect(await store.spentSince(destination, START_MS + 1)).toBe(0);
+    expect(await store.spentSince(none.destination, since)).toBe(0);
+  });
+});
+
+describe('the ledger of a destination', () => {
+  test('goes to the destination that it is renamed to, and back', async () => {
+    const [from, to] = [newNames().destination, newNames().destination];
+    await store.open(from, 'r', 'x');
+    await store.free(from, 'r');
+    await store.carryLedger(from, to, from);
+    expect(await store.state(to)).toEqual({ lastClosedAt: 0, ledger: from });
+    expect(await store.state(from)).toEqual({ lastClosedAt: START_MS, carriedTo: to });
+    await store.carryLedger(to, from, from);
+    expect(await store.state(from)).toEqual({ lastClosedAt: START_MS, ledger: from });
+    expect(await store.state(to)).toEqual({ lastClosedAt: 0, ledger: from, carriedTo: from });
+  });
+
+  test('stays named while runs open and close', async () => {
+    const [from, to] = [newNames().destination, newNames().destination];
+    await store.carryLedger(from, to, from);
+    await store.open(to, 'r', 'x');
+    expect((await store.state(to)).ledger).toBe(from);
+    await store.free(to, 'r');
+    expect(await store.state(to)).toEqual({ lastClosedAt: START_MS, ledger: from });
   });
 });
 
@@ -371,6 +451,7 @@ const rejection = (key: string, more: Partial<Rejection> = {}): Rejection => ({
   reason: 'is no valid email address',
   rows: 1,
   omitted: false,
+  tries: 1,
   ...more,
 });
 
@@ -380,7 +461,7 @@ test('rejections are one a record, and one an omitted field; writing them again 
     rejection('a'),
     rejection('b', { omitted: true, field: 'x' }),
     rejection('b', { omitted: true, field: 'y' }),
-    rejection('c', { field: '', reason: 'é😀' }),
+    rejection('c', { field: '', reason: 'é😀', tries: 3, since: START_MS }),
     { ...rejection(''), hash: '', rows: 7 },
   ];
   await store.putRejections(run, all);
@@ -394,9 +475,10 @@ test('rejections are one a record, and one an omitted field; writing them again 
 });
 
 const intentOf = (run: string, seq: number, more: Partial<Intent> = {}): Intent => {
-  const key = { run, shard: 0, kind: 'upsert', seq } as const;
+  const key = { run, shard: 0, seq };
   return {
     ...key,
+    kind: 'upsert',
     id: intentId(key, 'e'),
     leaseUntil: START_MS + MINUTE_MS,
     uncertain: false,
@@ -409,13 +491,12 @@ const intentOf = (run: string, seq: number, more: Partial<Intent> = {}): Intent 
 
 describe('an intent', () => {
   test('has an id of its own for each batch and each reading', () => {
-    const key = { run: 'r', shard: 1, kind: 'upsert', seq: 2 } as const;
+    const key = { run: 'r', shard: 1, seq: 2 };
     const ids = [
       intentId(key, 'e'),
       intentId(key, 'f'),
       intentId({ ...key, seq: 3 }, 'e'),
       intentId({ ...key, shard: 2 }, 'e'),
-      intentId({ ...key, kind: 'remove' }, 'e'),
       intentId({ ...key, run: 's' }, 'e'),
     ];
     expect(new Set(ids).size).toBe(ids.length);

@@ -3,7 +3,6 @@ import { verdictOf } from '../../../shared/braze/answers.ts';
 import { recordHash } from '../../../shared/ledger/record-hash.ts';
 import type { BatchMessage } from '../../../shared/runs/messages.ts';
 import { RUN_STATUSES, type Run, Shard } from '../../../shared/runs/model.ts';
-import { RELEASED } from '../../../shared/runs/release.ts';
 import type { BatchView } from '../../../shared/runs/store.ts';
 import { judge, withoutValues } from '../../../shared/runs/write-batch.ts';
 import { START_MS } from '../fake-clock.ts';
@@ -16,7 +15,6 @@ const shard = Shard.parse({
   to: 256,
   statementId: 's',
   batches: 5,
-  held: 2,
   epochs: [
     { epoch: 'e1', from: 0 },
     { epoch: 'e2', from: 3 },
@@ -45,7 +43,8 @@ describe('a batch', () => {
     ['due', 'of the reading that made it', view({}), batch('upsert', 0, 'e1')],
     ['due', 'that is the last of its reading', view({}), batch('upsert', 2, 'e1')],
     ['due', 'of a later reading', view({}), batch('upsert', 3, 'e2')],
-    ['due', 'to forget', view({}), batch('forget', 4, 'e2')],
+    ['due', 'of notes', view({}), batch('note', 4, 'e2')],
+    ['due', 'of removals', view({}), batch('remove', 1, 'e1')],
     ['due', 'of a shard that is done', view({}, { shard: done }), batch('upsert', 4, 'e2')],
     ['void', 'of a reading that another one overtook', view({}), batch('upsert', 3, 'e1')],
     ['void', 'of a reading that is too late for it', view({}), batch('upsert', 2, 'e2')],
@@ -59,19 +58,13 @@ describe('a batch', () => {
       batch('upsert', 0, 'e1'),
     ],
     ['void', 'that a shard which is done never made', view({}, { shard: done }), batch('upsert', 5, 'e3')],
-    ['void', 'of removals that were not released', view({ released: false }), batch('remove', 0, RELEASED)],
-    ['due', 'of removals that were released', view({ released: true }), batch('remove', 1, RELEASED)],
-    ['void', 'of removals that were never made', view({ released: true }), batch('remove', 2, RELEASED)],
-    ['void', 'of removals under another epoch', view({ released: true }), batch('remove', 0, 'e1')],
+    ['void', 'of removals that a shard which is done never made', view({}, { shard: done }), batch('remove', 5, 'e2')],
+    ['void', 'of removals of another reading', view({}), batch('remove', 0, 'e2')],
     ['void', 'of an unknown run', view(undefined), batch('upsert', 0, 'e1')],
     ['void', 'of an unknown shard', view({}, { shard: undefined }), batch('upsert', 0, 'e1')],
     ['failing', 'of a run that has failed meanwhile', view({ status: 'failing' }), batch('upsert', 0, 'e1')],
-    [
-      'failing',
-      'of removals of a run that has failed',
-      view({ status: 'failing', released: true }),
-      batch('remove', 0, RELEASED),
-    ],
+    ['failing', 'of removals of a run that has failed', view({ status: 'failing' }), batch('remove', 0, 'e1')],
+    ['failing', 'of notes of a run that has failed', view({ status: 'failing' }), batch('note', 4, 'e2')],
     ['void', 'of a failing run that another reading overtook', view({ status: 'failing' }), batch('upsert', 3, 'e1')],
     [
       'early',
@@ -92,8 +85,8 @@ describe('a batch', () => {
   test.each(RUN_STATUSES.filter((status) => status !== 'running' && status !== 'failing'))(
     'of a run that ended as %s is void',
     (status) => {
-      for (const message of [batch('upsert', 0, 'e1'), batch('remove', 0, RELEASED)]) {
-        expect(judge(view({ status, released: true }), message)).toEqual({ kind: 'void' });
+      for (const message of [batch('upsert', 0, 'e1'), batch('remove', 0, 'e1'), batch('note', 0, 'e1')]) {
+        expect(judge(view({ status }), message)).toEqual({ kind: 'void' });
       }
     },
   );

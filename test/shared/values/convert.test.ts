@@ -277,3 +277,105 @@ test('whatever a text holds, a converter answers and does not throw', () => {
     }),
   );
 });
+
+describe('a resolution', () => {
+  const DAY_MS = 86_400_000;
+  const field = (type: AttributeType | undefined, resolution: FieldMapping['resolution']): FieldMapping => ({
+    ...custom(type),
+    ...(resolution ? { resolution } : {}),
+  });
+
+  test.each<[ColumnType, AttributeType | undefined, { ms: number } | { step: number }, RawValue, unknown]>([
+    ['integer', undefined, { step: 10 }, '129', 120],
+    ['integer', undefined, { step: 10 }, '120', 120],
+    ['integer', undefined, { step: 10 }, '9', 0],
+    ['integer', undefined, { step: 10 }, '-1', -10],
+    ['integer', undefined, { step: 10 }, '-10', -10],
+    ['integer', undefined, { step: 1 }, '7', 7],
+    ['integer', 'float', { step: 0.5 }, '7', 7],
+    ['decimal', undefined, { step: 0.1 }, '12.34', 12.3],
+    ['decimal', undefined, { step: 0.1 }, '-12.34', -12.4],
+    ['decimal', undefined, { step: 0.1 }, '0.05', 0],
+    ['decimal', undefined, { step: 0.1 }, '0.3', 0.3],
+    ['decimal', undefined, { step: 0.1 }, '0.70', 0.7],
+    ['decimal', undefined, { step: 0.1 }, '-0.30', -0.3],
+    ['decimal', undefined, { step: 1e-7 }, '0.00000019', 1e-7],
+    ['decimal', undefined, { step: 1e-7 }, '1.5', 1.5],
+    ['float', undefined, { step: 1e22 }, 2.5e22, 2e22],
+    ['float', undefined, { step: 0.001 }, 1e306, 1e306],
+    ['decimal', undefined, { step: 0.25 }, '7.99', 7.75],
+    ['decimal', undefined, { step: 100 }, '12.50', 0],
+    ['decimal', 'integer', { step: 5 }, '7.00', 5],
+    ['decimal', undefined, { step: 0.001 }, '1.0009', 1],
+    ['float', undefined, { step: 0.1 }, 0.19, 0.1],
+    ['float', undefined, { step: 10 }, -0.5, -10],
+    ['text', 'float', { step: 10 }, '19.9', 10],
+    ['super', 'integer', { step: 10 }, '19', 10],
+    ['super', 'date', { ms: DAY_MS }, '"2026-01-31T10:11:12Z"', '2026-01-31T00:00:00.000Z'],
+    ['timestamp', undefined, { ms: DAY_MS }, '2026-01-31 10:11:12.5', '2026-01-31T00:00:00.000Z'],
+    ['timestamp', undefined, { ms: DAY_MS }, '1969-12-31 23:59:59', '1969-12-31T00:00:00.000Z'],
+    ['timestamptz', undefined, { ms: DAY_MS }, '2026-01-31 00:30:00+01', '2026-01-30T00:00:00.000Z'],
+    ['date', undefined, { ms: DAY_MS }, '2026-01-31', '2026-01-31'],
+    ['date', undefined, { ms: 7 * DAY_MS }, '2026-01-31', '2026-01-29'],
+    ['text', 'date', { ms: 3_600_000 }, '2026-01-31T10:11:12Z', '2026-01-31T10:00:00.000Z'],
+    ['integer', undefined, { step: 10 }, null, null],
+    ['timestamp', undefined, { ms: DAY_MS }, null, null],
+    ['text', 'float', { step: 10 }, 'ten', noNumber],
+    ['decimal', 'integer', { step: 5 }, '7.01', notWhole],
+    ['text', 'date', { ms: DAY_MS }, 'soon', new Invalid('is no date or time')],
+  ])('rounds %s as %s to %j: %j becomes %j', (column, type, resolution, raw, value) => {
+    const mapping = field(type, resolution);
+    expect(typeProblem(mapping, column)).toBeUndefined();
+    expect(converterOf(mapping, column)(raw)).toEqual(value);
+  });
+
+  test('never makes -0, and stays what it is when it is rounded again', () => {
+    const step = fc.constantFrom(0.001, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 1000);
+    // As decimal(12, 3) would give them.
+    const value = fc.integer({ min: -1e12, max: 1e12 }).map((thousandths) => (thousandths / 1000).toFixed(3));
+    fc.assert(
+      fc.property(step, value, (step, text) => {
+        const round = converterOf(field(undefined, { step }), 'decimal');
+        const rounded = round(text);
+        expect(Object.is(rounded, -0)).toBe(false);
+        expect(typeof rounded).toBe('number');
+        const by = Number(text) - Number(rounded);
+        expect(by).toBeGreaterThan(-1e-6 * step);
+        expect(by).toBeLessThan(step * (1 + 1e-6));
+      }),
+    );
+  });
+
+  test('keeps what is a multiple of it already', () => {
+    const step = fc.constantFrom(...[0.001, 0.01, 0.05, 0.1, 0.2, 0.25, 0.3, 0.5, 0.7, 1, 2, 5, 10, 1000]);
+    fc.assert(
+      fc.property(step, fc.integer({ min: -100_000, max: 100_000 }), (step, times) => {
+        const text = (times * step).toFixed(3);
+        expect(converterOf(field(undefined, { step }), 'decimal')(text)).toBe(Number(text) + 0);
+      }),
+    );
+  });
+
+  test.each<[ColumnType, AttributeType | undefined, { ms: number } | { step: number }, string]>([
+    ['text', undefined, { step: 10 }, "which for string can't be a number"],
+    ['text', undefined, { ms: DAY_MS }, "which for string can't be a duration"],
+    ['integer', undefined, { ms: DAY_MS }, "which for integer can't be a duration"],
+    ['integer', 'string', { step: 10 }, "which for string can't be a number"],
+    ['integer', 'boolean', { step: 10 }, "which for boolean can't be a number"],
+    ['decimal', undefined, { ms: DAY_MS }, "which for float can't be a duration"],
+    ['date', undefined, { step: 1 }, "which for date can't be a number"],
+    ['timestamp', undefined, { step: 1 }, "which for date can't be a number"],
+    ['timestamp', 'string', { ms: DAY_MS }, "which for string can't be a duration"],
+    ['time', undefined, { ms: DAY_MS }, "which for string can't be a duration"],
+    ['boolean', undefined, { step: 1 }, "which for boolean can't be a number"],
+    ['super', undefined, { step: 1 }, "which for super can't be a number"],
+    ['super', undefined, { ms: DAY_MS }, "which for super can't be a duration"],
+    ['text', 'array', { step: 1 }, "which for array can't be a number"],
+  ])('of %s as %s by %j is told as a problem', (column, type, resolution, words) => {
+    expect(typeProblem(field(type, resolution), column)).toBe(`'a' has a resolution, ${words}`);
+  });
+
+  test('of a column that cannot fill the type anyway is told by that', () => {
+    expect(typeProblem(field('date', { ms: DAY_MS }), 'integer')).toContain("can't be filled");
+  });
+});

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { Invalid } from '../../../shared/values/converted.ts';
-import { isoDate, isoTime } from '../../../shared/values/time-text.ts';
+import { flooredTime, isoDate, isoTime } from '../../../shared/values/time-text.ts';
 
 const reasonOf = (read: string | Invalid): string | undefined => (read instanceof Invalid ? read.reason : undefined);
 const two = (number: number): string => String(number).padStart(2, '0');
@@ -188,5 +188,52 @@ describe('a time', () => {
     ['2026-01-31 23:59:59.999999', '2026-01-31'],
   ])('%s falls on %s by UTC', (text, date) => {
     expect(isoDate(text)).toBe(date);
+  });
+});
+
+const MINUTE_MS = 60_000;
+const DAY_MS = 24 * 60 * MINUTE_MS;
+
+describe('a time that is rounded down', () => {
+  test.each([
+    ['2026-01-31T10:11:12.345Z', MINUTE_MS, '2026-01-31T10:11:00.000Z'],
+    ['2026-01-31T10:11:12.345Z', 15 * MINUTE_MS, '2026-01-31T10:00:00.000Z'],
+    ['2026-01-31T10:11:12.345Z', DAY_MS, '2026-01-31T00:00:00.000Z'],
+    ['2026-01-31T00:00:00.000Z', DAY_MS, '2026-01-31T00:00:00.000Z'],
+    ['2026-01-31T23:59:59.999Z', DAY_MS, '2026-01-31T00:00:00.000Z'],
+    // Weeks begin on Thursday, as 1970 did.
+    ['2026-01-31T10:11:12.345Z', 7 * DAY_MS, '2026-01-29T00:00:00.000Z'],
+    ['1969-12-31T23:59:59.999Z', DAY_MS, '1969-12-31T00:00:00.000Z'],
+    ['1969-12-31T00:00:00.000Z', DAY_MS, '1969-12-31T00:00:00.000Z'],
+    ['1969-12-31T23:59:59.999Z', 7 * DAY_MS, '1969-12-25T00:00:00.000Z'],
+    ['0000-01-01T00:00:00.000Z', DAY_MS, '0000-01-01T00:00:00.000Z'],
+    ['0000-01-01T00:00:00.000Z', 7 * DAY_MS, '0000-01-01T00:00:00.000Z'],
+    ['2026-01-31', DAY_MS, '2026-01-31'],
+    ['2026-01-31', 7 * DAY_MS, '2026-01-29'],
+    ['2026-01-31', MINUTE_MS, '2026-01-31'],
+    ['1969-12-31', 7 * DAY_MS, '1969-12-25'],
+  ])('%s to %i ms is %s', (iso, ms, floored) => {
+    expect(flooredTime(iso, ms)).toBe(floored);
+  });
+
+  test('lies at or before the time, by less than the resolution, and stays what it is from then on', () => {
+    const moment = fc.integer({ min: Date.UTC(1000, 0), max: Date.UTC(3000, 0) });
+    const resolution = fc.integer({ min: 1, max: 400 * 24 * 60 }).map((minutes) => minutes * MINUTE_MS);
+    fc.assert(
+      fc.property(moment, resolution, fc.boolean(), (timeMs, ms, isDate) => {
+        const iso = new Date(timeMs).toISOString().slice(0, isDate ? 10 : 24);
+        const floored = flooredTime(iso, ms);
+        expect(isoTime(floored)).toBe(floored);
+        expect(floored).toHaveLength(iso.length);
+        const byMs = Date.parse(iso) - Date.parse(floored);
+        expect(byMs).toBeGreaterThanOrEqual(0);
+        // A date that is no multiple itself is cut to the day that the multiple falls on.
+        expect(byMs).toBeLessThan(ms + (isDate ? DAY_MS : 0));
+        if (!isDate) {
+          expect(Math.abs(Date.parse(floored) % ms)).toBe(0);
+          expect(flooredTime(floored, ms)).toBe(floored);
+        }
+      }),
+    );
   });
 });
