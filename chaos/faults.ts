@@ -195,7 +195,8 @@ export function faultsOf({ seed, only, without = [] }: FaultOptions): Faults {
   return {
     draw: (site) => {
       const chance = index++;
-      if (stopped || chance < first || (only !== undefined && !only.has(chance)) || injected.length >= most) return undefined;
+      if (stopped || chance < first || (only !== undefined && !only.has(chance)) || injected.length >= most)
+        return undefined;
       const drawn = hashOf(seed, FAULTS, chance) / 0x1_0000_0000;
       const found = rates.get(site)?.find(({ upTo }) => drawn < upTo);
       if (!found) return undefined;
