@@ -124,10 +124,6 @@ export function braze({ seed, timeline, faults, lambda, watcher, settleMs, answe
     profiles.set(change.user, known);
   };
 
-  /** Users of whom an attempt got no clear answer, and none since. */
-  const doubtful = new Set<string>();
-  const isClear = (request: BrazeRequest): boolean => !request.changes.some(({ user }) => doubtful.has(user));
-
   const over = (request: BrazeRequest): void => {
     request.pending = false;
     for (const { user } of request.changes) pending.get(user)?.delete(request);
@@ -360,11 +356,8 @@ export function braze({ seed, timeline, faults, lambda, watcher, settleMs, answe
     };
     const say = (text: string): void => watcher.trace(() => `  ${label(invocation)} braze ${request.id} ${text}`);
     say(`${path} ${body}`);
-    const clear = isClear(request);
-    const drawn = faults.draw(changes.length > 0 ? 'change' : 'lookup');
-    // An object that is refused alone, after an attempt that may have been applied, is a case of its own.
-    const fault = isVague(drawn) && changes.length === 1 && !clear ? undefined : drawn;
-    const wholly = path === '/users/track' && fault === undefined && clear ? faults.draw('whole') : undefined;
+    const fault = faults.draw(changes.length > 0 ? 'change' : 'lookup');
+    const wholly = path === '/users/track' && fault === undefined ? faults.draw('whole') : undefined;
     const whole = refuseWhole(wholly);
     if (fault ?? wholly) say(`!! ${fault ?? wholly}`);
     if (fault === 'invocation dies before a call') {
@@ -374,9 +367,7 @@ export function braze({ seed, timeline, faults, lambda, watcher, settleMs, answe
     requests.push(request);
     check(request);
     watcher.sent(request);
-    const wereDoubtful = new Set(changes.map(({ user }) => user).filter((user) => doubtful.has(user)));
     for (const { user } of changes) {
-      doubtful.add(user);
       const others = pending.get(user);
       if (others) others.add(request);
       else pending.set(user, new Set([request]));
@@ -405,12 +396,6 @@ export function braze({ seed, timeline, faults, lambda, watcher, settleMs, answe
         timeline.after(answersAfter, () => {
           if (!invocation.alive) return;
           watcher.answered(request, struck.answer);
-          const { answer } = struck;
-          for (const { user } of changes) {
-            const isTold = answer.kind === 'received' && !answer.unknown?.has(user);
-            if (isTold || (answer.kind !== 'unknown' && answer.kind !== 'received' && !wereDoubtful.has(user)))
-              doubtful.delete(user);
-          }
           const { reply } = struck;
           if (!reply) {
             say(`= ${struck.code}`);

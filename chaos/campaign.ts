@@ -1,6 +1,6 @@
 /**
  * Seeds one after the other, told line by line as JSON: what a worker of `npm run chaos` and of `npm run mutants` runs.
- * Arguments: first seed, number of seeds, step between seeds, and `stop` to end at the first failure.
+ * Arguments: first seed, number of seeds, step between seeds, `stop` to end at the first failure, and seeds to `skip`.
  */
 import { parseArgs } from 'node:util';
 import { simulate } from './simulate.ts';
@@ -12,6 +12,7 @@ const { values } = parseArgs({
     seeds: { type: 'string', default: '100' },
     step: { type: 'string', default: '1' },
     stop: { type: 'boolean', default: false },
+    skip: { type: 'string', multiple: true, default: [] },
     without: { type: 'string', multiple: true, default: [] },
   },
 });
@@ -21,7 +22,9 @@ const tell = (told: Told): void => {
 };
 
 const [from, seeds, step] = [Number(values.from), Number(values.seeds), Number(values.step)];
+const skipped = new Set(values.skip.map(Number));
 for (let seed = from; seed < from + seeds * step; seed += step) {
+  if (skipped.has(seed)) continue;
   const { violations, faults, runs, invocations, requests, durationMs } = await simulate(seed, {
     without: values.without,
   });

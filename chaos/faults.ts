@@ -34,6 +34,8 @@ const SITES = {
   },
   message: { 'message vanishes': 8, 'message is late': 25, 'message is very late': 6, 'message is doubled': 30 },
   receive: { 'visibility runs out': 30, 'message comes after its deletion': 30 },
+  /** What becomes of a message whose function has died. */
+  death: { 'message is lost with its function': 60 },
   visibility: { 'sqs fails': 20, 'sqs loses an answer': 20, 'invocation dies before a call': 15 },
   submit: {
     'redshift throttles': 20,
@@ -111,22 +113,79 @@ export type FaultOptions = {
   readonly without?: readonly string[] | undefined;
 };
 
+/** What goes wrong together, and how often at each place: several faults have to meet for some things to happen. */
+const TOGETHER: readonly (readonly (readonly [Site, FaultKind, number])[])[] = [
+  [
+    ['change', 'invocation dies after a call', 0.5],
+    ['death', 'message is lost with its function', 0.7],
+  ],
+  [
+    ['batchWrite', 'invocation dies before a call', 0.4],
+    ['death', 'message is lost with its function', 0.7],
+  ],
+  [
+    ['write', 'invocation dies after a call', 0.06],
+    ['death', 'message is lost with its function', 0.3],
+  ],
+  [['change', 'braze answers 5xx, applied', 0.95]],
+  [['change', 'connection lost, applied', 0.95]],
+  [['change', 'body is cut', 0.9]],
+  [['change', 'braze answers 5xx, not applied', 0.95]],
+  [
+    ['change', 'braze answers 5xx, applied', 0.4],
+    ['change', 'braze answers 429', 0.4],
+  ],
+  [
+    ['change', 'connection lost, applied', 0.3],
+    ['change', 'errors are texts', 0.3],
+  ],
+  [
+    ['write', 'dynamodb loses an answer', 0.1],
+    ['write', 'dynamodb write is repeated', 0.1],
+    ['batchWrite', 'dynamodb does a part', 0.5],
+    ['batchRead', 'dynamodb does a part', 0.2],
+  ],
+  [
+    ['receive', 'visibility runs out', 0.5],
+    ['change', 'braze is slow', 0.5],
+    ['message', 'message is doubled', 0.2],
+  ],
+  [
+    ['send', 'invocation dies after a call', 0.25],
+    ['send', 'sqs takes a part', 0.2],
+  ],
+  [
+    ['message', 'message is late', 0.3],
+    ['message', 'message is very late', 0.1],
+  ],
+];
+
 /** Returns the faults of a seed: some kinds often, some never, and no more than a certain number in all. */
 export function faultsOf({ seed, only, without = [] }: FaultOptions): Faults {
   const random = randomOf(seed, FAULT_MIX);
-  const most = random.pick([0, 1, 2, 4, 8, 16, 30]);
+  const together = random.chance(0.35) ? random.pick(TOGETHER) : undefined;
+  const most = together ? random.int(4, 45) : random.pick([0, 1, 2, 4, 8, 16, 30]);
+  // What goes wrong together often meets users that Braze has already.
+  const first = together && random.chance(0.7) ? random.int(0, 2_500) : 0;
   const strength = random.pick([0.3, 1, 1, 3]);
   // Some seeds do a few things wrong all the time, so that several faults meet at one record.
   const allKinds = [...new Set(Object.values(SITES).flatMap((kinds) => Object.keys(kinds)))];
-  const focus = random.chance(0.4) ? new Set(random.shuffled(allKinds).slice(0, random.int(1, 4))) : undefined;
+  const focus =
+    !together && random.chance(0.4) ? new Set(random.shuffled(allKinds).slice(0, random.int(1, 4))) : undefined;
   const rates = new Map<Site, { kind: FaultKind; upTo: number }[]>();
   for (const [site, kinds] of Object.entries(SITES)) {
     let upTo = 0;
     const list = Object.entries(kinds).flatMap(([kind, perThousand]) => {
+      const isTogether = together?.find(([at, each]) => at === site && each === kind);
       const factor = random.pick([0, 0, 1, 1, 1, 4]);
       if (without.includes(kind) || (focus && !focus.has(kind))) return [];
-      upTo += focus ? Math.min(0.3, perThousand / 150) : Math.min(0.4, (perThousand / 1000) * factor * strength);
-      return [{ kind: kind as FaultKind, upTo: Math.min(0.8, upTo) }];
+      if (together && !isTogether) return [];
+      upTo += isTogether
+        ? isTogether[2]
+        : focus
+          ? Math.min(0.3, perThousand / 150)
+          : Math.min(0.4, (perThousand / 1000) * factor * strength);
+      return [{ kind: kind as FaultKind, upTo: Math.min(0.95, upTo) }];
     });
     rates.set(site as Site, list);
   }
@@ -136,7 +195,8 @@ export function faultsOf({ seed, only, without = [] }: FaultOptions): Faults {
   return {
     draw: (site) => {
       const chance = index++;
-      if (stopped || (only !== undefined && !only.has(chance)) || injected.length >= most) return undefined;
+      if (stopped || chance < first || (only !== undefined && !only.has(chance)) || injected.length >= most)
+        return undefined;
       const drawn = hashOf(seed, FAULTS, chance) / 0x1_0000_0000;
       const found = rates.get(site)?.find(({ upTo }) => drawn < upTo);
       if (!found) return undefined;

@@ -130,7 +130,8 @@ function changedRow(random: Random, row: WarehouseRow, badness: number): Warehou
 
 function fieldsOf(random: Random): FieldSpec[] {
   const byAttribute = new Map<string, FieldSpec>();
-  for (const field of random.shuffled(FIELDS)) if (random.chance(0.55)) byAttribute.set(field.attribute, field);
+  const density = random.pick([0.1, 0.55, 0.55, 0.8]);
+  for (const field of random.shuffled(FIELDS)) if (random.chance(density)) byAttribute.set(field.attribute, field);
   return [...byAttribute.values()];
 }
 

@@ -48,21 +48,21 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'ends the intent before the commit',
     file: WRITE,
-    find: '    await deps.ledger.write(run.ledger, written.writes);\n',
+    find: '    await deps.ledger.write(run.ledger, [...withoutRecords(written.writes, possible), ...possible]);\n',
     replace: `    await deps.runs.deleteIntent(batch.message.destination, batch.id);
-    await deps.ledger.write(run.ledger, written.writes);\n`,
+    await deps.ledger.write(run.ledger, [...withoutRecords(written.writes, possible), ...possible]);\n`,
   },
   {
     name: 'settles before it commits',
     file: WRITE,
-    find: '    await deps.ledger.write(run.ledger, written.writes);\n',
+    find: '    await deps.ledger.write(run.ledger, [...withoutRecords(written.writes, possible), ...possible]);\n',
     replace: `    await deps.runs.settle(batch.message, { ...NO_OUTCOME, ...written.counts, requests: 0, lookups: 0 }, false);
-    await deps.ledger.write(run.ledger, written.writes);\n`,
+    await deps.ledger.write(run.ledger, [...withoutRecords(written.writes, possible), ...possible]);\n`,
   },
   {
     name: 'does not commit',
     file: WRITE,
-    find: '    await deps.ledger.write(run.ledger, written.writes);\n',
+    find: '    await deps.ledger.write(run.ledger, [...withoutRecords(written.writes, possible), ...possible]);\n',
     replace: '',
   },
   {
@@ -441,13 +441,13 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'forgets what an attempt may have done',
     file: DELIVER,
-    find: "    if (verdict.applied === 'maybe') tally.applied = true;\n    const rateLimited",
+    find: "    if (verdict.applied === 'maybe') mayBeApplied(tally);\n    const rateLimited",
     replace: '    const rateLimited',
   },
   {
     name: 'takes NULL for unchanged',
     file: DECIDE,
-    find: '      if (!isHeld && !omitted.has(id) && !isNeverNull(id, context.dictionary)) continue;\n',
+    find: '      if (!staysAnyway && !context.holds.field(id, row.hash)) continue;\n',
     replace: '',
   },
   {
@@ -466,8 +466,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'unsets a consent that is no longer mapped',
     file: DECIDE,
-    find: '      if (!isHeld && !omitted.has(id) && !isNeverNull(id, context.dictionary)) continue;\n',
-    replace: '      if (!isHeld && !omitted.has(id)) continue;\n',
+    find: 'const staysAnyway = omitted.has(id) || isNeverNull(id, context.dictionary);',
+    replace: 'const staysAnyway = omitted.has(id);',
   },
   {
     name: 'unsets what is omitted',
@@ -600,5 +600,18 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'shared/warehouse/data-api.ts',
     find: 'ClientToken: idempotencyToken, StatementName',
     replace: 'ClientToken: idempotencyToken + String(Math.random()), StatementName',
+  },
+  {
+    name: 'forgets a doubtful attempt before a refusal',
+    file: WRITE,
+    find: 'const isUnsure = batch.wasTried || tally.unsure;',
+    replace: 'const isUnsure = false;',
+  },
+  {
+    name: 'keeps a dead run open while a batch waits for its cursor',
+    file: WRITE,
+    find: '  await putBack(deps, batch.message, afterMs);\n',
+    replace:
+      '  await putBack(deps, batch.message, afterMs);\n  await deps.runs.change(batch.message, { touchedAt: deps.clock.now() }, { status: OPEN });\n',
   },
 ];

@@ -189,6 +189,10 @@ export function queues({
         queue.working--;
         queue.workingByGroup.set(group, (queue.workingByGroup.get(group) ?? 1) - 1);
         if (isDone(outcome, message.id)) drop(queue, message, receipt, fault);
+        else if (outcome.kind === 'killed' && faults.draw('death')) {
+          trace(() => `  message ${message.id} !! is lost with its function`);
+          queue.messages.delete(message.id);
+        }
         wake(queue, timeline.now() + random.int(1, 30));
       },
       message.body,

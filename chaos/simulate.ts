@@ -38,6 +38,12 @@ const START_MS = Date.UTC(2026, 0, 15, 8, 30, 0);
 const SECOND_MS = 1000;
 const MINUTE_MS = 60 * SECOND_MS;
 const HOUR_MS = 60 * MINUTE_MS;
+/** After these, a message may never come, or too late. */
+const LOSSES: ReadonlySet<string> = new Set([
+  'message vanishes',
+  'message is very late',
+  'message is lost with its function',
+]);
 const SWEEP_MS = 15 * MINUTE_MS;
 const RUN_ID = /\d{8}T\d{9}Z-[0-9a-f]{6}/g;
 
@@ -77,7 +83,7 @@ export async function simulate(seed: number, options: SimulateOptions = {}): Pro
       account.queues.deadLetters(EXTRACT_QUEUE) + account.queues.deadLetters(BATCH_QUEUE) > 0 ||
       // A message whose function dies comes again after 18 minutes: a few times in a row, and its run counts as stuck.
       kills > 2 ||
-      faults.injected().some(({ kind }) => kind === 'message vanishes' || kind === 'message is very late'),
+      faults.injected().some(({ kind }) => LOSSES.has(kind)),
     tables: () => account.tables,
     specOf: (destination, deployment) => {
       const spec = deployments[deployment]?.get(destination);
