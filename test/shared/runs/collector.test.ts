@@ -180,6 +180,7 @@ test('every decision comes out once and in order, in batches within all limits, 
           added: count((each) => each.kind === 'added' && !isTooLarge(each)),
           changed: count((each) => each.kind === 'changed' && !isTooLarge(each)),
           removed: count(({ kind }) => kind === 'removed' || kind === 'held'),
+          unremoved: count(({ kind }) => kind === 'unremoved'),
           held: count(({ kind }) => kind === 'held') + count(isRow, ({ heldBack }) => heldBack.length),
           sent:
             count((each) => isUpsert(each) && !isTooLarge(each)) +
