@@ -85,6 +85,8 @@ export function holdsOf(guarded: ReadonlySet<number>, decided: Decided, heldKeys
   };
 }
 
+const isRemoval = ({ kind }: Decision): boolean => kind === 'removed' || kind === 'held';
+
 export type EffectTally = {
   readonly add: (decision: Decision, entry: Entry | undefined, hash: string) => void;
   readonly counts: () => EffectCounts;
@@ -115,8 +117,10 @@ export function effectTally(start: EffectCounts, guarded: ReadonlySet<number>, d
   };
   return {
     add: (decision, entry, hash) => {
-      if (entry?.fingerprint !== undefined && !entry.gone) {
+      // A profile that stayed when its row left can be deleted too, once the sync mode wants it.
+      if (entry?.fingerprint !== undefined && (!entry.gone || isRemoval(decision)))
         of[DELETIONS] = (of[DELETIONS] ?? 0) + 1;
+      if (entry?.fingerprint !== undefined && !entry.gone) {
         for (const { id } of decodeFingerprint(entry.fingerprint)) {
           if (guarded.has(id)) of[id] = (of[id] ?? 0) + 1;
         }
