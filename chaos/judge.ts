@@ -277,7 +277,8 @@ export function judge({ now, specOf, tables, mayLoseMessages }: JudgeOptions): J
     const settledSum = answered('accepted') + answered('rejected') + answered('absent') + answered('deleted');
     if (total('sent') !== settledSum)
       violation('totals add up', `${run}: ${total('sent')} sent, ${settledSum} settled`);
-    const status = listIn(item.held).length > 0 ? 'held' : total('rejected') > 0 ? 'partial' : 'succeeded';
+    const status =
+      listIn(item.held).length > 0 ? 'held' : total('rejected') + total('unremoved') > 0 ? 'partial' : 'succeeded';
     if (status !== info.status) violation('the status tells', `${run} ended as ${info.status}, not as ${status}`);
     checkHeld(info);
   };

@@ -6,10 +6,10 @@ import type { Plan } from '../shared/runs/plan-tally.ts';
 /** The counts of a run or plan, in the order in which a record passes them. */
 export function countsOf(totals: Totals = Totals.parse({})) {
   const { extracted, unchanged, added, changed, removed, held, accepted, rejected, deleted } = totals;
-  const { requests, dataPoints, omitted, absent, undelivered, lookups, sent, refused } = totals;
+  const { requests, dataPoints, omitted, absent, undelivered, lookups, sent, refused, unremoved } = totals;
   return {
     ...{ extracted, unchanged, added, changed, removed, held, accepted, rejected, deleted, requests, dataPoints },
-    ...{ omitted, absent, undelivered, lookups, sent, refused },
+    ...{ omitted, absent, undelivered, lookups, sent, refused, unremoved },
   };
 }
 

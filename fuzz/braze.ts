@@ -84,7 +84,7 @@ const lookups: Target = {
         post: async () => (chance.chance(0.1) ? { failure: 'unknown' as const, because: 'cut' } : answerOf(chance)),
       };
       const deps = { client, clock, pace, remainingMs: () => 60_000, renewKey: async () => false };
-      const found = await lookUp(deps, ['a', 'b'], { requests: 0, throttled: 0, applied: false, unsure: false });
+      const found = await lookUp(deps, ['a', 'b'], { requests: 0, throttled: 0, applied: false });
       hold(
         [...found].every((id) => typeof id === 'string'),
         'an id that is no text',

@@ -14,21 +14,15 @@ import { textsSent, withoutTexts } from './redact.ts';
 export type Delivery = {
   /** Reason by position, for the objects that Braze refuses; it accepted all others. */
   readonly refused: ReadonlyMap<number, string>;
+  /** Positions of objects that an earlier request of this delivery named without an answer that told what became of them. */
+  readonly doubtful: ReadonlySet<number>;
 };
 
-/**
- * Counts what was done, also when the delivery ends in an error. `applied`: Braze may have done something. `unsure`: it may
- * have done something of which no answer told, before it refused or took the rest.
- */
-export type Tally = { requests: number; throttled: number; applied: boolean; unsure: boolean };
+/** Counts what was done, also when the delivery ends in an error. `applied`: Braze may have done something. */
+export type Tally = { requests: number; throttled: number; applied: boolean };
 
 /** Returns a tally of nothing. */
-export const newTally = (): Tally => ({ requests: 0, throttled: 0, applied: false, unsure: false });
-
-function mayBeApplied(tally: Tally): void {
-  tally.applied = true;
-  tally.unsure = true;
-}
+export const newTally = (): Tally => ({ requests: 0, throttled: 0, applied: false });
 
 export type DeliverDeps = {
   readonly client: BrazeClient;
@@ -77,23 +71,29 @@ type Part = { readonly positions: readonly number[]; readonly halvedForLength: b
  */
 export async function deliver<T>(deps: DeliverDeps, shipment: Shipment<T>, tally: Tally): Promise<Delivery> {
   const refused = new Map<number, string>();
+  const doubtful = new Set<number>();
+  const doubt = (positions: readonly number[]): void => {
+    tally.applied = true;
+    for (const position of positions) doubtful.add(position);
+  };
   const parts: Part[] = [{ positions: shipment.objects.map((_, position) => position), halvedForLength: false }];
   for (let part = parts.shift(); part !== undefined; part = parts.shift()) {
     if (part.positions.length === 0) continue;
-    const verdict = await ask(deps, shipment, part.positions, tally);
+    const verdict = await ask(deps, shipment, part.positions, tally, () => doubt(part.positions));
     if (verdict.kind === 'split') {
-      if (verdict.applied === 'maybe') mayBeApplied(tally);
+      if (verdict.applied === 'maybe') doubt(part.positions);
       parts.unshift(...split(part, verdict, refused));
       continue;
     }
     for (const [index, reason] of verdict.refused) refused.set(part.positions[index] ?? -1, reason);
     if (verdict.kind === 'resend') {
       // Nothing is known of the others: Braze may have taken them already.
-      mayBeApplied(tally);
-      parts.unshift({ ...part, positions: part.positions.filter((_, index) => !verdict.refused.has(index)) });
+      const others = part.positions.filter((_, index) => !verdict.refused.has(index));
+      doubt(others);
+      parts.unshift({ ...part, positions: others });
     } else if (verdict.refused.size < part.positions.length) tally.applied = true;
   }
-  return { refused };
+  return { refused, doubtful };
 }
 
 function split(part: Part, verdict: Extract<Verdict, { kind: 'split' }>, refused: Map<number, string>): Part[] {
@@ -120,10 +120,12 @@ async function ask<T>(
   { path, input, objects, body }: Shipment<T>,
   positions: readonly number[],
   tally: Tally,
+  onDoubt: () => void,
 ): Promise<Answered> {
   const chosen = positions.map((position) => objects[position]).filter((object) => object !== undefined);
   const text = body(chosen);
-  return request(deps, path, text, tally, (answer) => verdictOf(answer, positions.length, input, deps.clock.now()));
+  const read = (answer: Answer): Verdict => verdictOf(answer, positions.length, input, deps.clock.now());
+  return request(deps, path, text, tally, read, onDoubt);
 }
 
 type Answer = Awaited<ReturnType<BrazeClient['post']>>;
@@ -138,6 +140,8 @@ export async function request<V extends { readonly kind: string }>(
   body: string,
   tally: Tally,
   read: (answer: Answer) => V,
+  /** Called when Braze may have applied a request whose answer did not tell. */
+  onDoubt: () => void = () => undefined,
 ): Promise<Exclude<V, { kind: 'retryable' | 'fatal' }>> {
   let tries = 0;
   let limits = 0;
@@ -158,7 +162,10 @@ export async function request<V extends { readonly kind: string }>(
       throw new FatalError(withoutTexts(verdict.found, textsSent(body)), verdict.next);
     }
     if (!isRetryable(verdict)) return verdict as Exclude<V, { kind: 'retryable' | 'fatal' }>;
-    if (verdict.applied === 'maybe') mayBeApplied(tally);
+    if (verdict.applied === 'maybe') {
+      tally.applied = true;
+      onDoubt();
+    }
     const rateLimited = 'status' in answer && answer.status === 429;
     if (rateLimited) {
       tally.throttled++;

@@ -53,6 +53,8 @@ export type Removal = {
   readonly fields: readonly number[];
   /** What the ledger keeps; undefined for a deletion. */
   readonly fingerprint: Uint8Array | undefined;
+  /** The refusal that this removal follows. */
+  readonly refusedBefore?: Refusal | undefined;
 };
 
 /** What the ledger is to remember of a record of which nothing is sent. */
@@ -84,6 +86,8 @@ export type Decision =
       readonly note: Note | undefined;
     }
   | { readonly kind: 'removed'; readonly removal: Removal }
+  /** A removal that Braze refused before: it is not tried again by itself. */
+  | { readonly kind: 'unremoved'; readonly hash: string; readonly refusal: Refusal }
   /** A removal that is held. */
   | { readonly kind: 'held'; readonly hash: string }
   /** An entry of a record that Braze never had and the warehouse no longer has. */
@@ -223,7 +227,11 @@ function afterOf(row: Row, before: readonly FieldPrint[], entry: Entry | undefin
       carried.add(id);
     }
   }
-  if (carried.size === 0) return { fingerprint: row.fingerprint, prints: [...own.values()], carried, heldBack };
+  // What was sent as NULL a short time ago stays NULL.
+  const known = new Set(before.map(({ id }) => id));
+  const waiting = [...tooSoon].filter((id) => !known.has(id) && own.delete(id));
+  if (carried.size === 0 && waiting.length === 0)
+    return { fingerprint: row.fingerprint, prints: [...own.values()], carried, heldBack };
   const prints = [...own.values()].sort((a, b) => a.id - b.id);
   return { fingerprint: encodeFingerprint(prints), prints, carried, heldBack };
 }
@@ -325,16 +333,30 @@ function nameOf(id: number, dictionary: Dictionary): string {
   return name;
 }
 
-function decideRemoval(entry: Entry, { syncMode, dictionary, holds }: DecideContext): Decision {
+/** Returns the digest by which the ledger remembers that Braze refused a removal. */
+export const removalDigest = (deletes: boolean, fields: readonly number[]): string =>
+  digestOf(Buffer.from(deletes ? 'deletion' : `leaving ${[...fields].sort((a, b) => a - b).join(' ')}`));
+
+function decideRemoval(entry: Entry, { syncMode, dictionary, holds, retryRejections }: DecideContext): Decision {
   const { hash, primaryKey, fingerprint } = entry;
   if (fingerprint === undefined) return { kind: 'forgotten', hash };
   const known = decodeFingerprint(fingerprint);
   const groups = known.filter(({ id }) => nameOf(id, dictionary).startsWith('g:'));
   if (syncMode !== 'sync' && entry.gone && groups.length === 0) return { kind: 'kept' };
+  const deletes = syncMode === 'sync';
+  const { refused } = entry;
+  const digest = removalDigest(
+    deletes,
+    groups.map(({ id }) => id),
+  );
+  if (refused?.digest === digest && !retryRejections) return { kind: 'unremoved', hash, refusal: refused };
   if (holds.removal(hash)) return { kind: 'held', hash };
-  if (syncMode === 'sync') {
+  if (deletes) {
     const fields = known.map(({ id }) => id);
-    return { kind: 'removed', removal: { hash, primaryKey, leaves: [], fields, fingerprint: undefined } };
+    return {
+      kind: 'removed',
+      removal: { hash, primaryKey, leaves: [], fields, fingerprint: undefined, refusedBefore: refused },
+    };
   }
   const groupIds = new Set(groups.map(({ id }) => id));
   const removal = {
@@ -343,6 +365,7 @@ function decideRemoval(entry: Entry, { syncMode, dictionary, holds }: DecideCont
     leaves: groups.map(({ id }) => nameOf(id, dictionary).slice(2)),
     fields: [...groupIds],
     fingerprint: encodeFingerprint(known.filter(({ id }) => !groupIds.has(id))),
+    refusedBefore: refused,
   };
   return { kind: 'removed', removal };
 }

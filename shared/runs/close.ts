@@ -103,6 +103,7 @@ export function totalsOf(run: Run, shards: readonly Shard[], settlements: readon
     added: found('added'),
     changed: found('changed'),
     removed: found('removed'),
+    unremoved: found('unremoved'),
     held: run.status === 'failing' ? 0 : run.held.reduce((sum, { records }) => sum + records, 0),
     ...{ accepted, deleted, refused, absent, sent },
     rejected: found('rejected') + refused,
@@ -128,7 +129,7 @@ export function statusOf(
   const isUndelivered = totals.undelivered > 0 || settlements.some(({ undelivered }) => undelivered > 0);
   if (run.status === 'failing' || isUndelivered) return 'failed';
   if (run.held.length > 0) return 'held';
-  return totals.rejected > 0 ? 'partial' : 'succeeded';
+  return totals.rejected + totals.unremoved > 0 ? 'partial' : 'succeeded';
 }
 
 function report(deps: CloseDeps, run: Run, status: RunStatus, totals: Totals, endedAt: number): void {

@@ -192,6 +192,12 @@ export function collector(options: CollectorOptions): Collector {
           wait('remove', waiting.remove, record, textBytes(JSON.stringify(record)), MAX_DELETES);
           break;
         }
+        case 'unremoved': {
+          counts.unremoved++;
+          const { field, reason, tries, since } = decision.refusal;
+          list({ hash: decision.hash, field, reason, rows: 1, omitted: false, tries, since });
+          break;
+        }
         case 'held': {
           counts.removed++;
           counts.due++;

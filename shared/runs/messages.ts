@@ -39,12 +39,13 @@ const UpsertRecord = z.object({
   p: z.tuple([z.int(), z.number()]).optional(),
 });
 
-/** One user to delete, or (with f) to take out of its groups s. */
+/** One user to delete, or (with f) to take out of its groups s; p as above. */
 export const RemovalRecord = z.object({
   ...record,
   s: z.array(z.string()),
   i: z.array(z.int()),
   f: z.base64().optional(),
+  p: z.tuple([z.int(), z.number()]).optional(),
 });
 export type RemovalRecord = z.infer<typeof RemovalRecord>;
 
@@ -96,6 +97,9 @@ export const removalRecord = (removal: Removal): RemovalRecord => ({
   s: [...removal.leaves],
   i: [...removal.fields],
   ...(removal.fingerprint ? { f: base64(removal.fingerprint) } : {}),
+  ...(removal.refusedBefore
+    ? { p: [removal.refusedBefore.tries, removal.refusedBefore.since] as [number, number] }
+    : {}),
 });
 
 /** Returns the bytes of a fingerprint in a message. */

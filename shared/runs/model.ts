@@ -41,6 +41,8 @@ export const Totals = z.object({
   sent: count,
   /** Of the rejected ones, those that Braze refused. */
   refused: count,
+  /** Removals that Braze refused in an earlier run, and that are not tried again by themselves. */
+  unremoved: count,
   requests: count,
   lookups: count,
   dataPoints: count,
@@ -146,6 +148,8 @@ export const ShardCounts = z.object({
   listed: count,
   /** Records that are held back, each effect on its own. */
   held: count,
+  /** Removals that Braze refused before. */
+  unremoved: count,
   /** Records that go to Braze. */
   sent: count,
   /** Decisions that ask for anything to be done, be it in the ledger alone. */

@@ -172,12 +172,12 @@ function planOf(
   counts: ShardCounts,
   held: readonly Held[],
 ): Plan {
-  const { extracted, unchanged, added, changed, removed, rejected, omitted, sent, dataPoints } = counts;
+  const { extracted, unchanged, added, changed, removed, unremoved, rejected, omitted, sent, dataPoints } = counts;
   const isRunHeld = held.some(({ effect }) => effect === 'budget');
   const going = isRunHeld ? 0 : 1;
   const deleted = destination.syncMode === 'sync' ? sent - added - changed : 0;
   const totals: Totals = {
-    ...{ extracted, unchanged, added, changed, removed, rejected, omitted },
+    ...{ extracted, unchanged, added, changed, removed, unremoved, rejected, omitted },
     held: held.reduce((sum, { records }) => sum + records, 0),
     accepted: going * (sent - deleted),
     deleted: going * deleted,
@@ -188,7 +188,7 @@ function planOf(
   };
   return {
     destination: name,
-    status: held.length > 0 ? 'held' : rejected > 0 ? 'partial' : 'succeeded',
+    status: held.length > 0 ? 'held' : rejected + unremoved > 0 ? 'partial' : 'succeeded',
     syncMode: destination.syncMode,
     totals,
     held,

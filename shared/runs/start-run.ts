@@ -182,13 +182,14 @@ export async function ledgerOf(
   if (former.open !== undefined) {
     throw new FatalError(`a run of '${from}' is open`, `Start '${name}' once it has ended.`);
   }
-  if (state.lastClosedAt > 0 && state.carriedTo === undefined) {
+  const ledger = former.ledger ?? from;
+  if (state.lastClosedAt > 0 && state.carriedTo === undefined && state.ledger !== ledger) {
     throw new FatalError(
       `destination '${name}' has a ledger of its own already, so it can't take over that of '${from}'`,
       'Leave renamedFrom out, or use a name that has had no run.',
     );
   }
-  return { ledger: former.ledger ?? from, carryFrom: from };
+  return { ledger, carryFrom: from };
 }
 
 type Opened =

@@ -190,17 +190,20 @@ export function dynamoRuns(db: DynamoDBDocumentClient, table: string, clock: Clo
       return dataPoints;
     },
     carryLedger: async (from, to, ledger) => {
-      const update = (destination: string, UpdateExpression: string, value: string) =>
+      const update = (destination: string, UpdateExpression: string, values: Record<string, unknown>) =>
         db.send(
           new UpdateCommand({
             TableName: table,
             Key: { pk: destinationKey(destination), sk: 'state' },
             UpdateExpression,
-            ExpressionAttributeValues: { ':value': value },
+            ExpressionAttributeValues: values,
           }),
         );
-      await update(to, 'SET ledger = :value REMOVE carriedTo', ledger);
-      await update(from, 'SET carriedTo = :value', to);
+      const { lastClosedAt } = DestinationState.parse((await read(destinationKey(from), 'state')) ?? {});
+      // The time to settle counts from the last run under either name.
+      const SET = 'SET ledger = :ledger, lastClosedAt = :closed REMOVE carriedTo';
+      await update(to, SET, { ':ledger': ledger, ':closed': lastClosedAt });
+      await update(from, 'SET carriedTo = :to', { ':to': to });
     },
     holds: async (destination) => {
       const holds = (await all(destinationKey(destination), 'hold#')).map((item) => Hold.parse(item));

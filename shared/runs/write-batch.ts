@@ -10,7 +10,7 @@ import { type DeliverDeps, deliver, NotDelivered, newTally, type Tally } from '.
 import { lookUp } from '../braze/lookup.ts';
 import { textsIn, withoutTexts } from '../braze/redact.ts';
 import { deleteBody, trackBody, type UserObject } from '../braze/requests.ts';
-import { nextRefusal } from '../diff/decide.ts';
+import { nextRefusal, removalDigest } from '../diff/decide.ts';
 import { FatalError, GivenUp, isLastTry, RetryLater, type Tries, tryAgain } from '../errors.ts';
 import { type Entry, withPossibleWrite } from '../ledger/entry.ts';
 import { digestOf } from '../ledger/fingerprint.ts';
@@ -144,8 +144,8 @@ async function write(deps: WriteDeps, batch: Batch, run: Run): Promise<void> {
   const lookups = newTally();
   try {
     const written = await send(deps, batch, run.syncMode, tally, lookups);
-    const isUnsure = batch.wasTried || tally.unsure;
-    const possible = isUnsure ? await possiblyApplied(deps, run.ledger, batch.message, written) : [];
+    const doubtful = batch.wasTried ? written.refused : written.doubtful;
+    const possible = await possiblyApplied(deps, run.ledger, batch.message, { ...written, doubtful });
     await deps.ledger.write(run.ledger, [...withoutRecords(written.writes, possible), ...possible]);
     await deps.runs.putRejections(run.run, written.rejections);
     const requests = tally.requests + lookups.requests;
@@ -166,12 +166,12 @@ async function possiblyApplied(
   { ledger }: WriteDeps,
   ledgerName: string,
   message: BatchMessage,
-  { refused, writes }: Written,
+  { refused, doubtful, writes }: Written,
 ): Promise<{ kind: 'put'; entry: Entry }[]> {
   if (message.kind === 'note') return [];
   const deletes = isDeletion(message);
   const puts: { kind: 'put'; entry: Entry }[] = [];
-  for (const { h, k, i } of message.records.filter((record) => refused.has(record.h))) {
+  for (const { h, k, i } of message.records.filter(({ h: hash }) => refused.has(hash) && doubtful.has(hash))) {
     const known = await ledger.get(ledgerName, h);
     const entry = withPossibleWrite(known, { hash: h, primaryKey: k, fields: i, deletes });
     const noted = writes.find((write) => write.kind === 'refuse' && write.hash === h);
@@ -189,6 +189,8 @@ function withoutRecords(writes: readonly LedgerWrite[], puts: readonly { readonl
 type Written = {
   /** Record hashes of what Braze has refused. */
   readonly refused: ReadonlySet<string>;
+  /** Record hashes of what an earlier request named without an answer that told what became of it. */
+  readonly doubtful: ReadonlySet<string>;
   readonly writes: readonly LedgerWrite[];
   readonly rejections: readonly Rejection[];
   readonly counts: Partial<BatchOutcome>;
@@ -201,6 +203,7 @@ function send(deps: WriteDeps, batch: Batch, syncMode: SyncMode, tally: Tally, l
       return Promise.resolve({
         writes: message.records.map(noteWrite),
         refused: new Set(),
+        doubtful: new Set(),
         rejections: [],
         counts: {},
       });
@@ -237,7 +240,7 @@ async function sendUpserts(
   const absent = message.records.filter((record) => record.l && !found.has(record.k));
   if (found.size > 0) await widenIntent(deps, batch, known);
   const objects = known.map(userObject);
-  const { refused } = await deliver(
+  const { refused, doubtful } = await deliver(
     timed(deps, deps.deliver),
     { path: '/users/track', input: 'attributes', objects, body: (users) => trackBody(users, syncMode === 'enrich') },
     tally,
@@ -245,6 +248,7 @@ async function sendUpserts(
   const accepted = known.filter((_, index) => !refused.has(index));
   return {
     refused: hashesOf(known, refused),
+    doubtful: hashesOf(known, doubtful),
     writes: [
       ...accepted.map(
         ({ h, k, f, t }): LedgerWrite => ({
@@ -267,8 +271,24 @@ async function sendUpserts(
   };
 }
 
-const hashesOf = (records: readonly { readonly h: string }[], refused: ReadonlyMap<number, string>): Set<string> =>
-  new Set(records.flatMap(({ h }, index) => (refused.has(index) ? [h] : [])));
+const hashesOf = (
+  records: readonly { readonly h: string }[],
+  positions: { readonly has: (position: number) => boolean },
+): Set<string> => new Set(records.flatMap(({ h }, index) => (positions.has(index) ? [h] : [])));
+
+/** A refused removal is remembered too, so that it is not tried again by every run. */
+const removalRefusals = (
+  records: RemoveMessage['records'],
+  refused: ReadonlyMap<number, string>,
+  nowMs: number,
+): LedgerWrite[] =>
+  records.flatMap((record, index): LedgerWrite[] => {
+    const reason = refused.get(index);
+    if (reason === undefined) return [];
+    const digest = removalDigest(record.f === undefined, record.i);
+    const refusal = nextRefusal(before(record), { digest, reason: withoutValues(reason, record), field: '' }, nowMs);
+    return [{ kind: 'refuse', hash: record.h, primaryKey: record.k, refusal }];
+  });
 
 type UpsertRecord = UpsertMessage['records'][number];
 
@@ -332,11 +352,15 @@ export const withoutValues = (
 async function sendDeletions(deps: WriteDeps, message: RemoveMessage, tally: Tally): Promise<Written> {
   const objects = message.records.map(({ k }) => k);
   const shipment = { path: '/users/delete', input: 'external_ids', objects, body: deleteBody } as const;
-  const { refused } = await deliver(timed(deps, deps.deliver), shipment, tally);
+  const { refused, doubtful } = await deliver(timed(deps, deps.deliver), shipment, tally);
   const deleted = message.records.filter((_, index) => !refused.has(index));
   return {
     refused: hashesOf(message.records, refused),
-    writes: deleted.map(({ h }) => ({ kind: 'delete', hash: h })),
+    doubtful: hashesOf(message.records, doubtful),
+    writes: [
+      ...deleted.map(({ h }): LedgerWrite => ({ kind: 'delete', hash: h })),
+      ...removalRefusals(message.records, refused, deps.clock.now()),
+    ],
     rejections: rejectionsOf(message.records, refused, deps.clock.now()),
     counts: { deleted: deleted.length, rejected: refused.size },
   };
@@ -358,16 +382,22 @@ async function sendLeavers(deps: WriteDeps, message: RemoveMessage, tally: Tally
     objects,
     body: (users: readonly UserObject[]) => trackBody(users, true),
   } as const;
-  const { refused } = await deliver(timed(deps, deps.deliver), shipment, tally);
+  const { refused, doubtful } = await deliver(timed(deps, deps.deliver), shipment, tally);
   const refusedHashes = hashesOf(leaving, refused);
   return {
     refused: refusedHashes,
-    writes: message.records
-      .filter(({ h }) => !refusedHashes.has(h))
-      .map(({ h, k, f }) => ({
-        kind: 'put',
-        entry: { hash: h, primaryKey: k, fingerprint: fingerprintBytes(f ?? ''), gone: true },
-      })),
+    doubtful: hashesOf(leaving, doubtful),
+    writes: [
+      ...message.records
+        .filter(({ h }) => !refusedHashes.has(h))
+        .map(
+          ({ h, k, f }): LedgerWrite => ({
+            kind: 'put',
+            entry: { hash: h, primaryKey: k, fingerprint: fingerprintBytes(f ?? ''), gone: true },
+          }),
+        ),
+      ...removalRefusals(leaving, refused, deps.clock.now()),
+    ],
     rejections: rejectionsOf(leaving, refused, deps.clock.now()),
     counts: { accepted: leaving.length - refused.size, rejected: refused.size },
   };

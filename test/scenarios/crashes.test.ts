@@ -122,7 +122,7 @@ async function effectsOfARun(): Promise<number[]> {
   );
 }
 
-/** Every fourth point, moved by one from part to part; all of them with ALL_CRASHES=1. The simulation dies at every one. */
+/** Every eighth point, moved by one from part to part; all of them with ALL_CRASHES=1. The simulation dies at every one. */
 const EVERY_POINT = process.env.ALL_CRASHES === '1';
 
 const upTo = (count: number): number[] => Array.from({ length: count }, (_, index) => index + 1);
@@ -140,12 +140,12 @@ test('a function that reads or writes dies before any of its effects, and after 
   deaths.length = 0;
   for (const [index, { name, event }] of PARTS.entries()) {
     const count = effects[index] ?? 0;
-    const points = upTo(count).filter((at) => EVERY_POINT || (at + index) % 4 === 0);
+    const points = upTo(count).filter((at) => EVERY_POINT || (at + index) % 8 === 0);
     for (const at of points) await crashAndCheck(name, { at, when: 'before', event });
     await crashAndCheck(name, { at: count, when: 'after', event });
   }
   // An effect more or less comes and goes with what a turn finds; all other points were reached.
-  const planned = effects.reduce((sum, count) => sum + (EVERY_POINT ? count : Math.floor(count / 4)) + 1, 0);
+  const planned = effects.reduce((sum, count) => sum + (EVERY_POINT ? count : Math.floor(count / 8)) + 1, 0);
   expect(deaths.length).toBeGreaterThanOrEqual(planned - PARTS.length);
 }, 240_000);
 

@@ -52,14 +52,17 @@ test('a storm of server errors is waited out', async () => {
   expect(it.users()).toMatchObject({ ann: { groups: { [GROUP_ID]: 'subscribed' } }, bob: { groups: {} } });
 }, 120_000);
 
+let unlucky: Scenario | undefined;
+
 test.each([
   [401, /401.*apiKeySecret/],
   [403, /403.*permissions/],
   [404, /404.*endpoint/],
 ])('a status of %d fails the run, marks nothing as sent, and the next run sends it', async (status, message) => {
-  const it = await scenario(cloud(), `fatal_${status}`, oneShard);
+  unlucky ??= await scenario(cloud(), 'unlucky', oneShard);
+  const it = unlucky;
   cloud().braze().fault({ path: track, kind: 'status', status, times: 10, body: '{"message":"no"}' });
-  await it.insert(ANN);
+  await it.insert({ ...ANN, id: `ann-${status}` });
   const failed = await it.run();
   expect(failed).toMatchObject({ status: 'failed', totals: { added: 1, accepted: 0, undelivered: 1 } });
   expect(`${failed.error?.found} ${failed.error?.next}`).toMatch(message);

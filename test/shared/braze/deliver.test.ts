@@ -54,7 +54,7 @@ function braze(
       },
     },
   };
-  const tally: Tally = { requests: 0, throttled: 0, applied: false, unsure: false };
+  const tally: Tally = { requests: 0, throttled: 0, applied: false };
   return {
     deps,
     clock,
@@ -86,7 +86,7 @@ describe('a delivery', () => {
   test('of nothing is no request', async () => {
     const it = braze([SUCCESS]);
     expect((await it.deliver(0)).refused.size).toBe(0);
-    expect(it.tally).toEqual({ requests: 0, throttled: 0, applied: false, unsure: false });
+    expect(it.tally).toEqual({ requests: 0, throttled: 0, applied: false });
   });
 
   test('tells which objects are refused, and why', async () => {
@@ -181,7 +181,7 @@ describe('a rate limit', () => {
     expect(error).toBeInstanceOf(NotDelivered);
     expect(error).toMatchObject({ rateLimited: true, afterMs: 600_000 });
     expect(it.clock.slept).toEqual([]);
-    expect(it.tally).toEqual({ requests: 1, throttled: 1, applied: false, unsure: false });
+    expect(it.tally).toEqual({ requests: 1, throttled: 1, applied: false });
   });
 
   test('that is announced before it is reached is kept', async () => {
@@ -195,7 +195,7 @@ describe('a rate limit', () => {
     const it = braze([SUCCESS], { remainingMs: MINUTE_MS });
     it.deps.pace.pause(HOUR_MS);
     expect(await it.failed(1)).toMatchObject({ name: 'NotDelivered', rateLimited: true, afterMs: HOUR_MS });
-    expect(it.tally).toEqual({ requests: 0, throttled: 0, applied: false, unsure: false });
+    expect(it.tally).toEqual({ requests: 0, throttled: 0, applied: false });
   });
 });
 
@@ -210,7 +210,7 @@ describe('a passing fault', () => {
   ])('(%s) is tried again, and remembered as applied: %p', async (_, fault, applied) => {
     const it = braze([fault, fault, fault, named(400, 'no', 0)]);
     expect((await it.deliver(1)).refused.size).toBe(1);
-    expect(it.tally).toEqual({ requests: 4, throttled: 0, applied, unsure: applied });
+    expect(it.tally).toEqual({ requests: 4, throttled: 0, applied });
     expect(it.clock.slept).toEqual([375, 750, 1500]);
   });
 
@@ -272,7 +272,7 @@ describe('a key that Braze does not know', () => {
   ])('is fatal when %s', async (_, script, renews, requests) => {
     const it = braze(script, { renews });
     expect(await it.failed(1)).toBeInstanceOf(FatalError);
-    expect(it.tally).toMatchObject({ requests, applied: false, unsure: false });
+    expect(it.tally).toMatchObject({ requests, applied: false });
   });
 
   test.each([403, 404, 415])('is not looked for after %i, which is fatal at once', async (status) => {
@@ -348,7 +348,7 @@ describe('a lookup', () => {
         return script[Math.min(++asked, script.length) - 1] ?? SUCCESS;
       },
     };
-    const tally: Tally = { requests: 0, throttled: 0, applied: false, unsure: false };
+    const tally: Tally = { requests: 0, throttled: 0, applied: false };
     const answer = lookUp({ ...it.deps, client }, keys, tally).catch((error: unknown) => error);
     return { answer, tally, bodies };
   };
@@ -362,7 +362,7 @@ describe('a lookup', () => {
     const { answer, bodies, tally } = found([users('bob', undefined, 'ann')]);
     expect(await answer).toEqual(new Set(['ann', 'bob']));
     expect(bodies).toEqual([['/users/export/ids', { external_ids: keys, fields_to_export: ['external_id'] }]]);
-    expect(tally).toEqual({ requests: 1, throttled: 0, applied: false, unsure: false });
+    expect(tally).toEqual({ requests: 1, throttled: 0, applied: false });
   });
 
   test('of users that are all unknown gives none', async () => {
@@ -378,7 +378,7 @@ describe('a lookup', () => {
       users('cy'),
     ]);
     expect(await answer).toEqual(new Set(['cy']));
-    expect(tally).toEqual({ requests: 5, throttled: 1, applied: false, unsure: false });
+    expect(tally).toEqual({ requests: 5, throttled: 1, applied: false });
   });
 
   test('that is never answered is handed back', async () => {

@@ -455,6 +455,12 @@ describe('a field with a least interval', () => {
     expect(sent(decidedSlow(now, entryOf(before)))).toMatchObject({ attributes: { ltv } });
   });
 
+  test('waits with a value that follows a NULL too', () => {
+    const emptied = slowRow({ email: 'ann@example.com', ltv: null });
+    expect(decidedSlow(before, entryOf(emptied, sentAt(YOUNG)))).toMatchObject({ kind: 'unchanged' });
+    expect(sent(decidedSlow(before, entryOf(emptied, sentAt(OLD))))).toMatchObject({ attributes: { ltv: '12' } });
+  });
+
   test('does not keep other fields waiting, and stays in the ledger as it was', () => {
     for (const ltv of ['13', null]) {
       const now = slowRow({ email: 'new@example.com', ltv });

@@ -94,6 +94,7 @@ describe('the totals of a run', () => {
       omitted: 55,
       absent: 44,
       sent: 330,
+      unremoved: 0,
       undelivered: 330 - 11 - 22 - 33 - 44,
       requests: 66,
       lookups: 77,

@@ -62,6 +62,8 @@ function decisionOf(short: Short, key: string): Decision {
       const fingerprint = lookup ? new Uint8Array(Math.min(bytes, 100_000)) : undefined;
       return { kind, removal: { hash, primaryKey: key, leaves: [], fields: [1], fingerprint } };
     }
+    case 'unremoved':
+      return { kind, hash, refusal: refusalOf({ tries: rows }) };
     case 'held':
     case 'forgotten':
       return { kind, hash };
@@ -178,6 +180,7 @@ test('every decision comes out once and in order, in batches within all limits, 
           added: count((each) => each.kind === 'added' && !isTooLarge(each)),
           changed: count((each) => each.kind === 'changed' && !isTooLarge(each)),
           removed: count(({ kind }) => kind === 'removed' || kind === 'held'),
+          unremoved: count(({ kind }) => kind === 'unremoved'),
           held: count(({ kind }) => kind === 'held') + count(isRow, ({ heldBack }) => heldBack.length),
           sent:
             count((each) => isUpsert(each) && !isTooLarge(each)) +

@@ -257,6 +257,13 @@ describe('a destination that is renamed', () => {
     return { before, after, run };
   }
 
+  test('waits for the settling time after the last run under the former name', async () => {
+    const { before, after, run } = await renamed('settled_before', 'settled_after');
+    await before.ended(run);
+    const next = await after.started({ destination: 'settled_after' });
+    expect(next.notBefore).toBeGreaterThan(0);
+  });
+
   test('goes on with the ledger that it had, and is asked for no more', async () => {
     const [from, to] = [newName(), newName()];
     const { before, after, run } = await renamed(from, to);

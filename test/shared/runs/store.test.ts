@@ -428,11 +428,11 @@ describe('the ledger of a destination', () => {
     await store.open(from, 'r', 'x');
     await store.free(from, 'r');
     await store.carryLedger(from, to, from);
-    expect(await store.state(to)).toEqual({ lastClosedAt: 0, ledger: from });
+    expect(await store.state(to)).toEqual({ lastClosedAt: START_MS, ledger: from });
     expect(await store.state(from)).toEqual({ lastClosedAt: START_MS, carriedTo: to });
     await store.carryLedger(to, from, from);
     expect(await store.state(from)).toEqual({ lastClosedAt: START_MS, ledger: from });
-    expect(await store.state(to)).toEqual({ lastClosedAt: 0, ledger: from, carriedTo: from });
+    expect(await store.state(to)).toEqual({ lastClosedAt: START_MS, ledger: from, carriedTo: from });
   });
 
   test('stays named while runs open and close', async () => {
