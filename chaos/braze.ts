@@ -361,7 +361,7 @@ export function braze({ seed, timeline, faults, lambda, watcher, settleMs, answe
     say(`${path} ${body}`);
     const drawn = faults.draw(changes.length > 0 ? 'change' : 'lookup');
     const isOut = changes.length > 0 && timeline.now() < outage.untilMs;
-    const fault = isOut ? OUTAGE[String(outage.applied) as keyof typeof OUTAGE] : drawn;
+    const fault = isOut ? random.pick(OUTAGE[outage.applied ? 'applied' : 'not']) : drawn;
     const wholly = path === '/users/track' && fault === undefined ? faults.draw('whole') : undefined;
     const whole = refuseWhole(wholly);
     if (fault ?? wholly) say(`!! ${fault ?? wholly}`);
@@ -435,7 +435,10 @@ export function braze({ seed, timeline, faults, lambda, watcher, settleMs, answe
   };
 }
 
-const OUTAGE = { true: 'braze answers 5xx, applied', false: 'braze answers 5xx, not applied' } as const;
+const OUTAGE = {
+  applied: ['braze answers 5xx, applied', 'connection lost, applied'],
+  not: ['braze answers 5xx, not applied'],
+} as const;
 
 /** Errors that name no object of the request. */
 const isVague = (fault: FaultKind | undefined): boolean =>

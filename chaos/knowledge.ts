@@ -126,15 +126,14 @@ export function knowledge(violation: (invariant: string, text: string) => void):
     const committed = commits.get(invocation);
     let lost = false;
     const mine = [...(fates.get(invocation) ?? [])];
-    // A refusal after an attempt that may have been applied, of whomever in the batch, leaves the user in doubt.
-    const isUnsure = mine.some(([, { maybe }]) => maybe);
+    // A refusal after an attempt that may have been applied leaves the user in doubt.
     for (const [user, fate] of mine) {
       const isCommitted = committed?.has(user) === true;
       if (fate.last === 'accepted' && isCommitted) accept(fate);
       else if (fate.last === 'refused') {
-        if (!isUnsure) revert(fate);
+        if (!fate.maybe) revert(fate);
         if (isCommitted) userOf(user).refused = { text: fate.change.text, digest: refusals.get(user) };
-      } else if (fate.last === 'refused_whole' && isUnsure && isCommitted) continue;
+      } else if (fate.last === 'refused_whole' && fate.maybe && isCommitted) continue;
       else if (fate.last === 'accepted' || fate.last === 'unknown' || fate.last === 'pending' || fate.maybe)
         lost = true;
       else revert(fate);
