@@ -29,7 +29,7 @@ test('a sync mode that changes, in all six directions, holds from the next run o
   for (const [step, mode] of MODES.entries()) {
     if (step === 0) continue;
     const [comes, leaves] = [`left${step}`, `left${step - 1}`];
-    await it.insert({ ...CY, id: comes, score: 20 });
+    await it.insert({ ...CY, id: comes, email: `${comes}@example.com`, score: 20 });
     await it.sql(`DELETE FROM people WHERE id = '${leaves}'`);
     present.add(comes);
     present.delete(leaves);
