@@ -65,6 +65,8 @@ export type Braze = {
   readonly profiles: Map<string, Profile>;
   /** Keys that are valid from now on. */
   readonly setKeys: (keys: readonly string[]) => void;
+  /** Until a time, no change gets a good answer, whether or not it is applied. */
+  readonly setOutage: (untilMs: number, applied: boolean) => void;
   /** Whether values that begin with `refused` are refused. */
   readonly setRefusing: (refusing: boolean) => void;
   readonly requests: () => readonly BrazeRequest[];
@@ -105,6 +107,7 @@ export function braze({ seed, timeline, faults, lambda, watcher, settleMs, answe
   const pending = new Map<string, Set<BrazeRequest>>();
   let keys: readonly string[] = [];
   let refusing = true;
+  let outage = { untilMs: 0, applied: false };
 
   const apply = (change: Change): void => {
     const profile = profiles.get(change.user);
@@ -356,7 +359,9 @@ export function braze({ seed, timeline, faults, lambda, watcher, settleMs, answe
     };
     const say = (text: string): void => watcher.trace(() => `  ${label(invocation)} braze ${request.id} ${text}`);
     say(`${path} ${body}`);
-    const fault = faults.draw(changes.length > 0 ? 'change' : 'lookup');
+    const drawn = faults.draw(changes.length > 0 ? 'change' : 'lookup');
+    const isOut = changes.length > 0 && timeline.now() < outage.untilMs;
+    const fault = isOut ? random.pick(OUTAGE[outage.applied ? 'applied' : 'not']) : drawn;
     const wholly = path === '/users/track' && fault === undefined ? faults.draw('whole') : undefined;
     const whole = refuseWhole(wholly);
     if (fault ?? wholly) say(`!! ${fault ?? wholly}`);
@@ -419,6 +424,9 @@ export function braze({ seed, timeline, faults, lambda, watcher, settleMs, answe
     setKeys: (valid) => {
       keys = valid;
     },
+    setOutage: (untilMs, applied) => {
+      outage = { untilMs, applied };
+    },
     setRefusing: (refuses) => {
       refusing = refuses;
     },
@@ -426,6 +434,11 @@ export function braze({ seed, timeline, faults, lambda, watcher, settleMs, answe
     pending: () => [...pending.values()].reduce((sum, set) => sum + set.size, 0),
   };
 }
+
+const OUTAGE = {
+  applied: ['braze answers 5xx, applied', 'connection lost, applied'],
+  not: ['braze answers 5xx, not applied'],
+} as const;
 
 /** Errors that name no object of the request. */
 const isVague = (fault: FaultKind | undefined): boolean =>

@@ -158,6 +158,11 @@ const TOGETHER: readonly (readonly (readonly [Site, FaultKind, number])[])[] = [
     ['message', 'message is late', 0.3],
     ['message', 'message is very late', 0.1],
   ],
+  [['change', 'bad request names some', 0.7]],
+  [
+    ['result', 'a call is slow', 0.4],
+    ['write', 'invocation dies before a call', 0.03],
+  ],
 ];
 
 /** Returns the faults of a seed: some kinds often, some never, and no more than a certain number in all. */

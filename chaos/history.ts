@@ -26,6 +26,7 @@ export type Step = { readonly waitMs: number } & (
   | { readonly kind: 'column'; readonly destination: string; readonly name: string; readonly typeName: string }
   | ({ readonly kind: 'start'; readonly destination: string; readonly twice: boolean } & Flags)
   | { readonly kind: 'discard'; readonly destination: string }
+  | { readonly kind: 'outage'; readonly lastsMs: number; readonly applied: boolean }
   | { readonly kind: 'own user'; readonly user: string }
   | { readonly kind: 'consent'; readonly user: string; readonly group: string; readonly state: string }
   | { readonly kind: 'rotate key'; readonly graceMs: number }
@@ -241,7 +242,7 @@ export function historyOf(seed: number): History {
   const rows = new Map<string, Map<string, readonly WarehouseRow[]>>();
   const keysOf = new Map<string, string[]>();
   for (const name of names) {
-    const count = random.chance(0.12) ? random.int(20, 60) : random.int(1, 9);
+    const count = random.chance(0.18) ? random.int(20, 60) : random.int(1, 9);
     const keys = Array.from({ length: count }, (_, index) => `${name}-${index}`);
     if (random.chance(0.1)) keys.push(`refused-${name}`);
     keysOf.set(name, keys);
@@ -264,6 +265,7 @@ export function historyOf(seed: number): History {
 
   /** Something changes, a run may or may not tell Braze, and it changes back: what the ledger says is true again, or is not. */
   const thereAndBack = (destination: string): void => {
+    const isOut = random.chance(0.3);
     const run = (): void => {
       steps.push({
         kind: 'start',
@@ -272,7 +274,7 @@ export function historyOf(seed: number): History {
         retry: false,
         resync: 'no',
         twice: false,
-        waitMs: gap(3),
+        waitMs: isOut ? 30 * MINUTE_MS : gap(3),
       });
     };
     const keys = random.shuffled(keysOf.get(destination) ?? []).slice(0, random.int(1, 3));
@@ -285,6 +287,7 @@ export function historyOf(seed: number): History {
         const leaves = row !== undefined && random.chance(0.4);
         setRows(destination, key, leaves ? [] : [row ? changedRow(random, row, 0) : rowOf(random, key, 0)]);
       }
+    if (isOut) steps.push({ kind: 'outage', lastsMs: 12 * MINUTE_MS, applied: random.chance(0.8), waitMs: 0 });
     run();
     if (isDeploy) steps.push({ kind: 'deploy', destination, spec, what: 'back', waitMs: 0 });
     else for (const [key, list] of before) setRows(destination, key, list);
@@ -343,7 +346,7 @@ export function historyOf(seed: number): History {
       else if (kind < 0.94) {
         const group = random.pick(GROUPS).id;
         steps.push({ kind: 'consent', user: key, group, state: random.pick(['subscribed', 'unsubscribed']), waitMs });
-      } else if (kind < 0.96) steps.push({ kind: 'rotate key', graceMs: random.pick([0, 0, HOUR_MS]), waitMs });
+      } else if (kind < 0.965) steps.push({ kind: 'rotate key', graceMs: random.pick([0, 0, HOUR_MS]), waitMs });
       else if (kind < 0.975) steps.push({ kind: 'purge', queue: random.pick(['extract', 'batch']), waitMs });
       else if (kind < 0.985) steps.push({ kind: 'discard', destination, waitMs });
       else steps.push({ kind: 'refuse', refuses: random.chance(0.4), waitMs });

@@ -46,6 +46,8 @@ export type RunInfo = {
   dataPoints: number;
   readonly counted: Set<string>;
   status: string;
+  /** Since when it fails. */
+  failingSince: number;
   item: Item;
   requests: number;
 };
@@ -75,6 +77,9 @@ export type JudgeOptions = {
 };
 
 const OPEN = new Set(['running', 'failing']);
+
+/** A message of a failing run may wait for a rate limit, or for its visibility timeout, this long. */
+const FAILING_MS = 100 * 60_000;
 
 type Body = { readonly kind?: string; readonly run?: string; readonly destination?: string };
 
@@ -226,6 +231,7 @@ export function judge({ now, specOf, tables, mayLoseMessages }: JudgeOptions): J
         dataPoints: 0,
         counted: new Set(),
         status,
+        failingSince: Number.POSITIVE_INFINITY,
         item: after,
         requests: 0,
       };
@@ -233,6 +239,7 @@ export function judge({ now, specOf, tables, mayLoseMessages }: JudgeOptions): J
     }
     info.item = after;
     info.status = status;
+    if (status === 'failing') info.failingSince = Math.min(info.failingSince, now());
     const open = [...runs.values()].filter((other) => other.destination === destination && OPEN.has(other.status));
     if (open.length > 1)
       violation('one run is open', `${open.map((other) => other.run).join(' and ')} of ${destination}`);
@@ -257,6 +264,8 @@ export function judge({ now, specOf, tables, mayLoseMessages }: JudgeOptions): J
     const told = total('accepted') + total('deleted') + total('refused') + total('absent') + total('undelivered');
     if (total('sent') !== found('sent', sending) || total('sent') !== told)
       violation('totals add up', `${run}: ${total('sent')} sent, ${told} accounted for`);
+    if (now() - info.failingSince > FAILING_MS && !mayLoseMessages())
+      violation('no run loses its way', `${run} has failed, and ended ${now() - info.failingSince} ms later`);
     const [error] = listIn([item.error]);
     if (String(error?.found).includes('messages are lost') && !mayLoseMessages())
       violation('no run loses its way', `${run}: ${String(error?.found)}`);
@@ -301,6 +310,8 @@ export function judge({ now, specOf, tables, mayLoseMessages }: JudgeOptions): J
       if (!info) return violation('requests belong to runs', request.path);
       info.requests++;
       if (!OPEN.has(info.status)) violation('an ended run sends nothing', `${info.run}: ${request.path}`);
+      if (request.invocation.startedAt > info.failingSince)
+        violation('a failing run sends nothing new', `${info.run}: ${request.path}`);
       for (const change of request.changes) {
         if (kind === 'remove') checkRemoval(info, change);
         else checkUpsert(info, change);
@@ -319,10 +330,16 @@ export function judge({ now, specOf, tables, mayLoseMessages }: JudgeOptions): J
         }
         return;
       }
+      if (after && String(after.sk).startsWith('settled#')) {
+        const isResolved = sizeOf(after.unresolved) === sizeOf(before?.unresolved);
+        if (isResolved) known.settled(invocation);
+      }
       if (after && String(after.sk).startsWith('run#')) checkRun(before, after, invocation);
     },
   };
 }
+
+const sizeOf = (value: unknown): number => (value instanceof Set ? value.size : 0);
 
 const listIn = (value: unknown): readonly Item[] => (Array.isArray(value) ? value : []);
 

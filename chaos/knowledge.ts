@@ -30,6 +30,8 @@ export type Knowledge = {
   readonly answered: (request: BrazeRequest, answer: Answer) => void;
   /** The ledger was told of a user by an invocation; `refusal` names the refused state that it remembers. */
   readonly committed: (invocation: Invocation, user: string, refusal: unknown) => void;
+  /** A batch was settled with every answer known: however the invocation ends, nothing of it is in doubt. */
+  readonly settled: (invocation: Invocation) => void;
   readonly ended: (invocation: Invocation, outcome: Outcome) => void;
   /** The value that Braze was last told for certain; undefined when it never was or that is not certain. */
   readonly told: (user: string, name: string) => { readonly value: Value } | 'uncertain' | undefined;
@@ -50,6 +52,7 @@ export function knowledge(violation: (invariant: string, text: string) => void):
   const users = new Map<string, User>();
   const fates = new Map<Invocation, Map<string, Fate>>();
   const commits = new Map<Invocation, Set<string>>();
+  const settled = new Set<Invocation>();
   const refusals = new Map<string, unknown>();
 
   const userOf = (name: string): User => {
@@ -123,15 +126,14 @@ export function knowledge(violation: (invariant: string, text: string) => void):
     const committed = commits.get(invocation);
     let lost = false;
     const mine = [...(fates.get(invocation) ?? [])];
-    // A refusal after an attempt that may have been applied, of whomever in the batch, leaves the user in doubt.
-    const isUnsure = mine.some(([, { maybe }]) => maybe);
+    // A refusal after an attempt that may have been applied leaves the user in doubt.
     for (const [user, fate] of mine) {
       const isCommitted = committed?.has(user) === true;
       if (fate.last === 'accepted' && isCommitted) accept(fate);
       else if (fate.last === 'refused') {
-        if (!isUnsure) revert(fate);
+        if (!fate.maybe) revert(fate);
         if (isCommitted) userOf(user).refused = { text: fate.change.text, digest: refusals.get(user) };
-      } else if (fate.last === 'refused_whole' && isUnsure && isCommitted) continue;
+      } else if (fate.last === 'refused_whole' && fate.maybe && isCommitted) continue;
       else if (fate.last === 'accepted' || fate.last === 'unknown' || fate.last === 'pending' || fate.maybe)
         lost = true;
       else revert(fate);
@@ -178,11 +180,15 @@ export function knowledge(violation: (invariant: string, text: string) => void):
       if (mine) mine.add(user);
       else commits.set(invocation, new Set([user]));
     },
+    settled: (invocation) => {
+      settled.add(invocation);
+    },
     ended: (invocation, outcome) => {
-      if (!isWell(outcome)) doubt(invocation);
+      if (!isWell(outcome) && !settled.has(invocation)) doubt(invocation);
       else if (fates.has(invocation)) endedWell(invocation);
       fates.delete(invocation);
       commits.delete(invocation);
+      settled.delete(invocation);
     },
     told: (user, name) => {
       const known = users.get(user)?.values.get(name);

@@ -108,12 +108,6 @@ export const MUTANTS: readonly Mutant[] = [
     replace: '  const mayBeApplied = tally.applied;',
   },
   {
-    name: 'counts what was given up as nothing',
-    file: WRITE,
-    find: '    undelivered: batch.message.records.length,\n    requests:',
-    replace: '    undelivered: 0,\n    requests:',
-  },
-  {
     name: 'sends batches of an ended run',
     file: WRITE,
     find: "  if (isOver(run)) return { kind: 'void' };\n",
@@ -170,8 +164,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'remembers no refusal',
     file: WRITE,
-    find: '    if (reason === undefined) return [];\n',
-    replace: '    if (reason !== undefined || reason === undefined) return [];\n',
+    find: 'const digest = digestOf(fingerprintBytes(record.f));',
+    replace: 'const digest = String(index);',
   },
   {
     name: 'commits who was refused',
@@ -182,8 +176,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'keeps a deleted user in the ledger',
     file: WRITE,
-    find: "    writes: deleted.map(({ h }) => ({ kind: 'delete', hash: h })),\n",
-    replace: '    writes: [],\n',
+    find: "      ...deleted.map(({ h }): LedgerWrite => ({ kind: 'delete', hash: h })),\n",
+    replace: '',
   },
   {
     name: 'makes leavers anew',
@@ -441,8 +435,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'forgets what an attempt may have done',
     file: DELIVER,
-    find: "    if (verdict.applied === 'maybe') mayBeApplied(tally);\n    const rateLimited",
-    replace: '    const rateLimited',
+    find: "    if (verdict.applied === 'maybe') {\n      tally.applied = true;\n      onDoubt();\n    }\n",
+    replace: '',
   },
   {
     name: 'takes NULL for unchanged',
@@ -526,8 +520,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'deletes in additive',
     file: DECIDE,
-    find: "  if (syncMode === 'sync') {\n",
-    replace: "  if (syncMode !== 'enrich') {\n",
+    find: "  const deletes = syncMode === 'sync';\n",
+    replace: "  const deletes = syncMode !== 'enrich';\n",
   },
   {
     name: 'ignores who left, unless in sync',
@@ -604,8 +598,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'forgets a doubtful attempt before a refusal',
     file: WRITE,
-    find: 'const isUnsure = batch.wasTried || tally.unsure;',
-    replace: 'const isUnsure = false;',
+    find: 'const doubtful = batch.wasTried ? written.refused : written.doubtful;',
+    replace: 'const doubtful = new Set<string>();',
   },
   {
     name: 'keeps a dead run open while a batch waits for its cursor',

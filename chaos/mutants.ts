@@ -19,8 +19,8 @@ const { values } = parseArgs({
   options: {
     seeds: { type: 'string', default: '400' },
     from: { type: 'string', default: '1' },
-    /** Only mutants whose names contain this. */
-    only: { type: 'string', default: '' },
+    /** Only mutants whose names contain one of these. */
+    only: { type: 'string', multiple: true, default: [''] },
   },
 });
 
@@ -106,7 +106,7 @@ const MAX_PLAY_MS = 180_000;
 
 skipped = await failing();
 if (skipped.length > 0) console.log(`fail without any mutant, and are skipped: seeds ${skipped.join(', ')}\n`);
-const mutants = MUTANTS.filter(({ name }) => name.includes(values.only));
+const mutants = MUTANTS.filter(({ name }) => values.only.some((part) => name.includes(part)));
 const left = [...mutants];
 const verdicts: Verdict[] = [];
 const print = ({ mutant, seeds, invariant }: Verdict): void => {

@@ -80,7 +80,7 @@ export async function simulate(seed: number, options: SimulateOptions = {}): Pro
     now: time.now,
     mayLoseMessages: () =>
       losses > 0 ||
-      account.queues.deadLetters(EXTRACT_QUEUE) + account.queues.deadLetters(BATCH_QUEUE) > 0 ||
+      (kills > 0 && account.queues.deadLetters(EXTRACT_QUEUE) + account.queues.deadLetters(BATCH_QUEUE) > 0) ||
       // A message whose function dies comes again after 18 minutes: a few times in a row, and its run counts as stuck.
       kills > 2 ||
       faults.injected().some(({ kind }) => LOSSES.has(kind)),
@@ -200,6 +200,9 @@ export async function simulate(seed: number, options: SimulateOptions = {}): Pro
         break;
       case 'refuse':
         braze.setRefusing(step.refuses);
+        break;
+      case 'outage':
+        braze.setOutage(time.now() + step.lastsMs, step.applied);
         break;
       case 'discard': {
         const event = { destination: step.destination, discard: ['all'], by: 'somebody' };
@@ -508,6 +511,8 @@ export function describeStep(step: Step): string {
       return `the ${step.queue} queue is purged${wait}`;
     case 'refuse':
       return `Braze ${step.refuses ? 'refuses' : 'takes'} values that begin with 'refused'${wait}`;
+    case 'outage':
+      return `Braze answers 5xx for ${step.lastsMs / MINUTE_MS} minutes, ${step.applied ? 'and does what it is told' : 'and does nothing'}${wait}`;
     case 'discard':
       return `what is held for ${step.destination} is discarded${wait}`;
     case 'wait':
