@@ -2,10 +2,10 @@
  * How a run goes from its last row to its end: the close, once all batches are settled. Every step can be repeated: it
  * looks at what is there and does what is left to do.
  */
-import type { FatalError } from '../errors.ts';
+import { type FatalError, RetryLater } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
-import type { Clock } from '../time.ts';
+import { type Clock, SECOND_MS } from '../time.ts';
 import { isOver, type Run, type RunStatus, type Settlement, type Shard, Totals } from './model.ts';
 import type { RunStore } from './store.ts';
 
@@ -31,8 +31,39 @@ export async function failRun(
   const { found, next } = error;
   deps.log.error('run fails', { run: run.run, destination: run.destination, found, next });
   await deps.runs.change(run, { status: 'failing', error: { found, next } }, { status: ['running'] });
+  for (const shard of await deps.runs.shards(run.run)) {
+    // A reading that is at work meanwhile sees for itself that the run has failed.
+    if (!shard.done) await deps.runs.moveShard(run.run, endedShard(deps, shard), shard.progress);
+  }
   await closeIfComplete(deps, run);
 }
+
+/** Ends the shard of a run that has failed, so that the run can close. @throws RetryLater when a reading got ahead. */
+export async function endShard(
+  deps: CloseDeps,
+  key: Pick<Run, 'run' | 'destination'> & Pick<Shard, 'shard'>,
+): Promise<void> {
+  const shard = await deps.runs.shard(key.run, key.shard);
+  if (shard && !shard.done) {
+    if (!(await deps.runs.moveShard(key.run, endedShard(deps, shard), shard.progress))) throw gotAhead();
+  }
+  await closeIfComplete(deps, key);
+}
+
+const endedShard = ({ clock }: Pick<CloseDeps, 'clock'>, shard: Shard): Shard => ({
+  ...shard,
+  done: true,
+  progress: shard.progress + 1,
+  movedAt: clock.now(),
+});
+
+/** Ends the shards of a run that has failed, whether or not anybody reads them. @throws RetryLater as endShard does. */
+export async function endUnread(deps: CloseDeps, { run, destination }: Run): Promise<void> {
+  for (const { shard } of await deps.runs.shards(run)) await endShard(deps, { run, destination, shard });
+  await closeIfComplete(deps, { run, destination });
+}
+
+export const gotAhead = (): RetryLater => new RetryLater('another reading of the shard got ahead', 5 * SECOND_MS);
 
 /** Closes a run when nothing of it is left to do. @returns the run's end, or undefined while it goes on. */
 export async function closeIfComplete(

@@ -6,11 +6,11 @@
  */
 import { describeError, FatalError, GivenUp, isLastTry, RetryLater, type Tries, tryAgain } from '../errors.ts';
 import { SECOND_MS } from '../time.ts';
-import { failRun } from './close.ts';
+import { endShard, failRun } from './close.ts';
 import type { ExtractDeps } from './extract-deps.ts';
 import { type ExtractMessage, messageText } from './messages.ts';
 import { prepare } from './prepare.ts';
-import { endShard, readShard } from './read-shard.ts';
+import { readShard } from './read-shard.ts';
 
 /**
  * Does the step that a message asks for; when it returns, the message may be deleted.

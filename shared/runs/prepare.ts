@@ -13,11 +13,11 @@ import { typeProblem } from '../values/convert.ts';
 import { firstLine, type Warehouse } from '../warehouse/data-api.ts';
 import { withoutData, wordsOf } from '../warehouse/failure-text.ts';
 import { describeSql, hashRanges, shardSql } from '../warehouse/model-sql.ts';
-import { failRun } from './close.ts';
+import { endUnread, failRun } from './close.ts';
 import { columnFinder, contextOf, type DestinationContext, identityProblem } from './context.ts';
 import { type ExtractDeps, pollDelaySeconds, RESERVE_MS } from './extract-deps.ts';
 import { type ExtractMessage, messageText } from './messages.ts';
-import { type Intent, type Run, Shard } from './model.ts';
+import { type Intent, isOver, type Run, Shard } from './model.ts';
 import type { RunStore } from './store.ts';
 
 type PrepareMessage = Extract<ExtractMessage, { kind: 'prepare' }>;
@@ -25,7 +25,11 @@ type PrepareMessage = Extract<ExtractMessage, { kind: 'prepare' }>;
 /** Does the step, or puts it back on the queue. A failure that no repetition can mend fails the run. */
 export async function prepare(deps: ExtractDeps, message: PrepareMessage): Promise<void> {
   const run = await deps.runs.get(message.destination, message.run);
-  if (run?.status !== 'running') return;
+  if (!run || isOver(run)) return;
+  if (run.status === 'failing') {
+    if (run.phase === 'preparing') await endUnread(deps, run);
+    return;
+  }
   if (run.phase === 'counting' || run.phase === 'extracting') return sendShards(deps, run);
   if (run.phase !== 'preparing') return;
   try {
@@ -45,6 +49,7 @@ export async function prepare(deps: ExtractDeps, message: PrepareMessage): Promi
   } catch (error) {
     if (!(error instanceof FatalError)) throw error;
     await failRun(deps, run, error);
+    await endUnread(deps, run);
   }
 }
 

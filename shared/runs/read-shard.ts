@@ -10,12 +10,12 @@
 import { type DecideContext, decide, type Holds } from '../diff/decide.ts';
 import { mergeJoin } from '../diff/merge-join.ts';
 import { type Row, readRow, type Shape, shapeOf } from '../diff/row.ts';
-import { FatalError, RetryLater } from '../errors.ts';
+import { FatalError } from '../errors.ts';
 import type { Entry } from '../ledger/entry.ts';
 import type { Dictionary } from '../ledger/ledger.ts';
 import { SECOND_MS, shift } from '../time.ts';
 import type { Warehouse } from '../warehouse/data-api.ts';
-import { closeIfComplete, failRun } from './close.ts';
+import { endShard, endUnread, failRun, gotAhead } from './close.ts';
 import { type Collector, collector } from './collector.ts';
 import { columnFinder, type DestinationContext } from './context.ts';
 import { decidedOf, type EffectTally, effectKey, effectTally, guardedIds, holdsOf } from './effects.ts';
@@ -35,7 +35,7 @@ export async function readShard(deps: ExtractDeps, message: ShardMessage): Promi
   const run = await deps.runs.get(message.destination, message.run);
   const shard = await deps.runs.shard(message.run, message.shard);
   if (!run || !shard || isOver(run)) return;
-  if (run.status === 'failing') return endShard(deps, message);
+  if (run.status === 'failing') return endUnread(deps, run);
   try {
     const context = currentContext(deps, run);
     if (!shard.done) {
@@ -57,18 +57,6 @@ export async function readShard(deps: ExtractDeps, message: ShardMessage): Promi
     await endShard(deps, message);
   }
 }
-
-/** Ends the shard of a run that has failed, so that the run can close. @throws RetryLater when a reading got ahead. */
-export async function endShard(deps: ExtractDeps, message: ShardMessage): Promise<void> {
-  const shard = await deps.runs.shard(message.run, message.shard);
-  if (shard && !shard.done) {
-    const ended = { ...shard, done: true, progress: shard.progress + 1, movedAt: deps.clock.now() };
-    if (!(await deps.runs.moveShard(message.run, ended, shard.progress))) throw gotAhead();
-  }
-  await closeIfComplete(deps, message);
-}
-
-const gotAhead = (): RetryLater => new RetryLater('another reading of the shard got ahead', 5 * SECOND_MS);
 
 async function requeue(deps: ExtractDeps, message: ShardMessage, delaySeconds: number): Promise<void> {
   await deps.extractQueue.send([{ text: messageText({ ...message, polls: message.polls + 1 }), delaySeconds }]);
