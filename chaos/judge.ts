@@ -267,6 +267,8 @@ export function judge({ now, specOf, tables, mayLoseMessages }: JudgeOptions): J
     if (now() - info.failingSince > FAILING_MS && !mayLoseMessages())
       violation('no run loses its way', `${run} has failed, and ended ${now() - info.failingSince} ms later`);
     const [error] = listIn([item.error]);
+    // The secret always holds a key that is valid.
+    if (String(error?.found).includes('answered 401')) violation('a new key is read from its secret', run);
     if (String(error?.found).includes('messages are lost') && !mayLoseMessages())
       violation('no run loses its way', `${run}: ${String(error?.found)}`);
     if (!['succeeded', 'partial', 'held'].includes(info.status)) return;
