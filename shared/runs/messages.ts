@@ -61,7 +61,14 @@ const NoteRecord = z.union([
 ]);
 export type NoteRecord = z.infer<typeof NoteRecord>;
 
-const batch = { ...RunKey, shard, seq: z.int().min(0), epoch: z.string().min(1) };
+const batch = {
+  ...RunKey,
+  shard,
+  seq: z.int().min(0),
+  epoch: z.string().min(1),
+  /** How often all tries of it failed before it got to be written. */
+  again: z.int().optional(),
+};
 
 /** What becomes one request to Braze. `epoch` names the reading of the shard that made the batch (see model.ts). */
 export const BatchMessage = z.discriminatedUnion('kind', [

@@ -16,7 +16,7 @@ import { type Entry, withPossibleWrite } from '../ledger/entry.ts';
 import { digestOf } from '../ledger/fingerprint.ts';
 import type { Ledger, LedgerWrite } from '../ledger/ledger.ts';
 import type { SyncMode } from '../parameters/schema.ts';
-import { SECOND_MS } from '../time.ts';
+import { MINUTE_MS, SECOND_MS } from '../time.ts';
 import { type CloseDeps, closeIfComplete, failRun, OPEN } from './close.ts';
 import { type BatchMessage, fingerprintBytes, messageText, type NoteRecord } from './messages.ts';
 import { type BatchOutcome, isOver, NO_OUTCOME, type Rejection, type Run, type Shard } from './model.ts';
@@ -40,6 +40,7 @@ type RemoveMessage = Extract<BatchMessage, { kind: 'remove' }>;
 
 /** Enough to commit, settle and end an intent after the last answer of Braze. */
 const RESERVE_MS = 10 * SECOND_MS;
+const MAX_ROUNDS = 5;
 /** A lease outlasts its invocation by more than clocks differ. */
 const LEASE_MARGIN_MS = 30 * SECOND_MS;
 
@@ -53,7 +54,12 @@ export async function writeBatch(deps: WriteDeps, received: Received): Promise<v
   } catch (error) {
     // Waiting is no failed try: before it would become a dead letter, the message is replaced by a fresh copy.
     if (error instanceof RetryLater && isLastTry(received)) return putBack(deps, received.message, error.afterMs);
-    throw error instanceof RetryLater || error instanceof GivenUp ? error : tryAgain(error, received);
+    if (error instanceof RetryLater || error instanceof GivenUp) throw error;
+    const { message } = received;
+    // Unsettled, it would keep its run open: it gets a few more rounds before it becomes a dead letter.
+    if (isLastTry(received) && (message.again ?? 0) < MAX_ROUNDS)
+      return putBack(deps, { ...message, again: (message.again ?? 0) + 1 }, MINUTE_MS);
+    throw tryAgain(error, received);
   }
 }
 
