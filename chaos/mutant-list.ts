@@ -164,7 +164,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'remembers no refusal',
     file: WRITE,
-    find: 'const digest = digestOf(fingerprintBytes(record.f));',
+    find: 'const digest = digestOfState(record);',
     replace: 'const digest = String(index);',
   },
   {

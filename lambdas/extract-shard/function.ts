@@ -1,4 +1,4 @@
-/** Does one step of a run's extract: prepares it, reads a shard, or releases held removals. */
+/** Does one step of a run's extract: prepares it, or reads a shard. */
 import type { RedshiftDataClient } from '@aws-sdk/client-redshift-data';
 import type { SQSClient } from '@aws-sdk/client-sqs';
 import type { SQSHandler } from 'aws-lambda';

@@ -19,7 +19,7 @@ import { EffectCounts, type Held, type Run, ShardCounts } from './model.ts';
 import { type Plan, type PlanOptions, planTally } from './plan-tally.ts';
 import { checkColumns, isUnanswered, possibleWrites, shardStatements, statementFailure } from './prepare.ts';
 import { decideContextOf, isKnown, rowPages } from './read-shard.ts';
-import { approvalsOf, ledgerOf } from './start-run.ts';
+import { approvalsOf, discardsOf, ledgerOf } from './start-run.ts';
 import type { RunStore } from './store.ts';
 import { verdictOn } from './verdict.ts';
 
@@ -47,10 +47,7 @@ export async function plan(deps: PlanDeps, destination: string, options: PlanOpt
   const dictionary = dictionaryWith(known, dictionaryNames(context.destination));
   const holds = await deps.runs.holds(destination);
   const approvals = approvalsOf(context.destination, holds, { ...options, by: 'plan' });
-  const discards = holds.flatMap(({ effect, discardedBy, run }) =>
-    discardedBy === undefined || approvals.some((each) => each.effect === effect) ? [] : [{ effect, shownIn: run }],
-  );
-  const decided = await decidedOf(deps.runs, { approvals, discards }, dictionary);
+  const decided = await decidedOf(deps.runs, { approvals, discards: discardsOf(holds, approvals) }, dictionary);
   const run = { columns, startedAt, retryRejections: options.retryRejections, resync: options.resync };
   const decideWith = (heldKeys: ReadonlySet<string>): DecideContext =>
     decideContextOf(context, run, dictionary, (shape) => holdsOf(guardedIds(shape), decided, heldKeys));

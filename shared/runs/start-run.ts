@@ -94,10 +94,7 @@ export async function startRun(deps: StartDeps, input: StartEvent): Promise<Star
     deps.metrics.add(context.name, { runSkipped: 1 });
     return opened;
   }
-  const approved = new Set(approvals.map(({ effect }) => effect));
-  const discards = holds.flatMap(({ effect, discardedBy, run }) =>
-    discardedBy === undefined || approved.has(effect) ? [] : [{ effect, shownIn: run }],
-  );
+  const discards = discardsOf(holds, approvals);
   await deps.runs.create(newRun(deps, context, opened, event, { ledger, approvals, discards }));
   const text = messageText({ kind: 'prepare', run: opened.run, destination: context.name, polls: 0 });
   await deps.extractQueue.send([{ text }]);
@@ -142,6 +139,14 @@ export function approvalsOf(
   if (!event.approveDeletions || shown.some(({ effect }) => effect === 'deletions')) return shown;
   const hold = holds.find(({ effect }) => effect === 'deletions');
   return [...shown, { effect: 'deletions', by, ...(hold ? { shownIn: hold.run } : {}) }];
+}
+
+/** Returns what persons have discarded and nobody approves now. */
+export function discardsOf(holds: readonly Hold[], approvals: readonly Approval[]): Run['discards'] {
+  const approved = new Set(approvals.map(({ effect }) => effect));
+  return holds.flatMap(({ effect, discardedBy, run }) =>
+    discardedBy === undefined || approved.has(effect) ? [] : [{ effect, shownIn: run }],
+  );
 }
 
 async function discard(deps: StartDeps, context: DestinationContext, event: Start): Promise<StartOutcome> {

@@ -265,7 +265,7 @@ async function sendUpserts(
       ...absent.map(
         ({ h, k }): LedgerWrite => ({ kind: 'put', entry: { hash: h, primaryKey: k, absentAt: deps.clock.now() } }),
       ),
-      ...refusals(known, refused, deps.clock.now()),
+      ...refusals(known, refused, upsertDigest, deps.clock.now()),
     ],
     rejections: rejectionsOf(known, refused, deps.clock.now()),
     counts: {
@@ -281,20 +281,6 @@ const hashesOf = (
   records: readonly { readonly h: string }[],
   positions: { readonly has: (position: number) => boolean },
 ): Set<string> => new Set(records.flatMap(({ h }, index) => (positions.has(index) ? [h] : [])));
-
-/** A refused removal is remembered too, so that it is not tried again by every run. */
-const removalRefusals = (
-  records: RemoveMessage['records'],
-  refused: ReadonlyMap<number, string>,
-  nowMs: number,
-): LedgerWrite[] =>
-  records.flatMap((record, index): LedgerWrite[] => {
-    const reason = refused.get(index);
-    if (reason === undefined) return [];
-    const digest = removalDigest(record.f === undefined, record.i);
-    const refusal = nextRefusal(before(record), { digest, reason: withoutValues(reason, record), field: '' }, nowMs);
-    return [{ kind: 'refuse', hash: record.h, primaryKey: record.k, refusal }];
-  });
 
 type UpsertRecord = UpsertMessage['records'][number];
 
@@ -318,26 +304,32 @@ async function widenIntent(deps: WriteDeps, batch: Batch, sent: readonly UpsertR
   });
 }
 
-/** A refused state is remembered, so that it is not sent again until it changes. */
-const refusals = (
-  records: readonly UpsertRecord[],
+/** A refused state, or a refused removal, is remembered, so that it is not sent again until it changes. */
+const refusals = <R extends RefusedRecord>(
+  records: readonly R[],
   refused: ReadonlyMap<number, string>,
+  digestOfState: (record: R) => string,
   nowMs: number,
 ): LedgerWrite[] =>
   records.flatMap((record, index): LedgerWrite[] => {
     const reason = refused.get(index);
     if (reason === undefined) return [];
-    const digest = digestOf(fingerprintBytes(record.f));
+    const digest = digestOfState(record);
     const refusal = nextRefusal(before(record), { digest, reason: withoutValues(reason, record), field: '' }, nowMs);
     return [{ kind: 'refuse', hash: record.h, primaryKey: record.k, refusal }];
   });
+
+type RefusedRecord = Pick<UpsertRecord, 'h' | 'k'> & Partial<Pick<UpsertRecord, 'a' | 'p'>>;
+
+const upsertDigest = ({ f }: UpsertRecord): string => digestOf(fingerprintBytes(f));
+const recordRemovalDigest = ({ f, i }: RemoveMessage['records'][number]): string => removalDigest(f === undefined, i);
 
 /** The refusal that this state of the record follows. */
 const before = ({ p }: Pick<UpsertRecord, 'p'>): { readonly tries: number; readonly since: number } | undefined =>
   p && { tries: p[0], since: p[1] };
 
 const rejectionsOf = (
-  records: readonly (Pick<UpsertRecord, 'h' | 'k'> & Partial<Pick<UpsertRecord, 'a' | 'p'>>)[],
+  records: readonly RefusedRecord[],
   refused: ReadonlyMap<number, string>,
   nowMs: number,
 ): Rejection[] =>
@@ -365,7 +357,7 @@ async function sendDeletions(deps: WriteDeps, message: RemoveMessage, tally: Tal
     doubtful: hashesOf(message.records, doubtful),
     writes: [
       ...deleted.map(({ h }): LedgerWrite => ({ kind: 'delete', hash: h })),
-      ...removalRefusals(message.records, refused, deps.clock.now()),
+      ...refusals(message.records, refused, recordRemovalDigest, deps.clock.now()),
     ],
     rejections: rejectionsOf(message.records, refused, deps.clock.now()),
     counts: { deleted: deleted.length, rejected: refused.size },
@@ -402,7 +394,7 @@ async function sendLeavers(deps: WriteDeps, message: RemoveMessage, tally: Tally
             entry: { hash: h, primaryKey: k, fingerprint: fingerprintBytes(f ?? ''), gone: true },
           }),
         ),
-      ...removalRefusals(leaving, refused, deps.clock.now()),
+      ...refusals(leaving, refused, recordRemovalDigest, deps.clock.now()),
     ],
     rejections: rejectionsOf(leaving, refused, deps.clock.now()),
     counts: { accepted: leaving.length - refused.size, rejected: refused.size },
