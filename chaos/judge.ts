@@ -323,7 +323,7 @@ export function judge({ now, specOf, tables, mayLoseMessages }: JudgeOptions): J
     wrote: (invocation, table, before, after) => {
       if (table === LEDGER_TABLE) {
         const item = after ?? before;
-        const hash = String(item?.pk).slice(-2) + String(item?.sk);
+        const hash = String(item?.sk);
         const user = typeof item?.k === 'string' ? item.k : users.get(hash);
         if (user !== undefined && user !== '') {
           if (md5(user) !== hash) violation('the ledger is keyed by record hash', `${user}: ${hash}`);

@@ -562,8 +562,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'reads one page of a partition of the ledger',
     file: LEDGER,
-    find: 'page = page.next ? await queryPage(db, table, partition(destination, byte), undefined, page.next) : undefined;',
-    replace: 'page = undefined;',
+    find: 'following = page.next && fetched(keyRange(destination, partition, range, after), page.next);',
+    replace: 'following = undefined;',
   },
   {
     name: 'reads one page of the runs table',

@@ -1,10 +1,11 @@
 /**
  * The ledger in DynamoDB: what Braze last accepted, in record hash order.
  *
- * Keys: `pk` is the destination and the first two hex digits of the record hash (256 partitions, so that no key is hot
- * at any size), `sk` the rest of it. Attributes have one letter, as there is an item for every user: k primary key,
- * f fingerprint, a absent since, g gone, u uncertain, t when fields were last sent; of a refused state r its digest,
- * m the reason, x the field, n the tries, s since when. Times are epoch seconds.
+ * Keys: `pk` is the destination and the first six bits of the record hash (64 partitions: they take more writes than
+ * Braze takes users, and a small ledger is still read in few requests), `sk` the record hash. Attributes have one letter,
+ * as there is an item for every user: k primary key, f fingerprint, a absent since, g gone, u uncertain, t when fields
+ * were last sent; of a refused state r its digest, m the reason, x the field, n the tries, s since when. Times are epoch
+ * seconds.
  */
 import {
   BatchWriteCommand,
@@ -61,10 +62,10 @@ export const groupName = (subscriptionGroupId: string): string => `g:${subscript
 const WRITES_PER_CALL = 25;
 /** Partitions are small for most destinations; reading several at once hides their round trips. */
 const PARTITIONS_AHEAD = 8;
+const BYTES_PER_PARTITION = 4;
 const DICTIONARY_KEY = '#fields';
 
 const Item = z.object({
-  pk: z.string(),
   sk: z.string(),
   k: z.string(),
   f: z.instanceof(Uint8Array).optional(),
@@ -84,13 +85,19 @@ const DictionaryItem = z.object({
   identity: z.object({ primaryKey: z.string(), workspace: z.string() }).optional(),
 });
 
-const partition = (destination: string, byte: number): string => `${destination}#${hexByte(byte)}`;
-const keyOf = (destination: string, hash: string) => ({ pk: `${destination}#${hash.slice(0, 2)}`, sk: hash.slice(2) });
+const firstByte = (hash: string): number => Number.parseInt(hash.slice(0, 2), 16);
+/** As many partitions as a run has shards at most, so that no two shards read the same one. */
+const partitionOf = (byte: number): number => Math.floor(byte / BYTES_PER_PARTITION);
+const partitionKey = (destination: string, partition: number): string => `${destination}#${hexByte(partition)}`;
+const keyOf = (destination: string, hash: string) => ({
+  pk: partitionKey(destination, partitionOf(firstByte(hash))),
+  sk: hash,
+});
 
 function entryOf(item: unknown): Entry {
-  const { pk, sk, k, f, a, g, u, r, m, x, n, s, t } = Item.parse(item);
+  const { sk, k, f, a, g, u, r, m, x, n, s, t } = Item.parse(item);
   return {
-    hash: pk.slice(-2) + sk,
+    hash: sk,
     primaryKey: k,
     ...(f ? { fingerprint: f } : {}),
     ...(a === undefined ? {} : { absentAt: a * SECOND_MS }),
@@ -282,51 +289,68 @@ const clear = (db: DynamoDBDocumentClient, table: string, destination: string, h
   );
 
 type Page = { readonly entries: readonly Entry[]; readonly next: Record<string, unknown> | undefined };
+/** Sort keys from `from` to `to`, both included. */
+type KeyRange = { readonly pk: string; readonly from: string; readonly to: string };
+
+/** The part of a range of record hashes that lies in a partition; only what comes after `after`. */
+function keyRange(destination: string, partition: number, range: HashRange, after: string): KeyRange {
+  const from = hexByte(Math.max(range.from, partition * BYTES_PER_PARTITION));
+  const last = hexByte(Math.min(range.to, (partition + 1) * BYTES_PER_PARTITION) - 1);
+  // Record hashes are of one length, of the digits 0 to f: a longer key is the next one, and `g` comes after them all.
+  return {
+    pk: partitionKey(destination, partition),
+    from: after < from ? from : `${after}0`,
+    to: `${last}g`,
+  };
+}
 
 async function* entries(
   db: DynamoDBDocumentClient,
   table: string,
   destination: string,
   range: HashRange,
-  after: string | undefined,
+  after = '',
 ): AsyncGenerator<readonly Entry[]> {
-  const start =
-    after === undefined || after === '' ? range.from : Math.max(range.from, Number.parseInt(after.slice(0, 2), 16));
-  const firstPage = (byte: number) =>
-    queryPage(db, table, partition(destination, byte), after?.startsWith(hexByte(byte)) ? after.slice(2) : undefined);
+  const start = Math.max(range.from, after === '' ? 0 : firstByte(after));
+  if (start >= range.to) return;
+  const end = partitionOf(range.to - 1) + 1;
   const ahead: Promise<Page>[] = [];
-  let next = start;
+  const fetched = (keys: KeyRange, startKey?: Record<string, unknown>): Promise<Page> => {
+    const page = queryPage(db, table, keys, startKey);
+    // A failure is seen when it is its page's turn; until then it must not count as unhandled.
+    page.catch(() => undefined);
+    return page;
+  };
+  let following: Promise<Page> | undefined;
+  let next = partitionOf(start);
   try {
-    for (let byte = start; byte < range.to; byte++) {
-      for (; next < range.to && next < byte + PARTITIONS_AHEAD; next++) {
-        const page = firstPage(next);
-        // A failure is seen when it is its partition's turn; until then it must not count as unhandled.
-        page.catch(() => undefined);
-        ahead.push(page);
+    for (let partition = next; partition < end; partition++) {
+      for (; next < end && next < partition + PARTITIONS_AHEAD; next++) {
+        ahead.push(fetched(keyRange(destination, next, range, after)));
       }
       let page = await ahead.shift();
       while (page) {
+        following = page.next && fetched(keyRange(destination, partition, range, after), page.next);
         if (page.entries.length > 0) yield page.entries;
-        page = page.next ? await queryPage(db, table, partition(destination, byte), undefined, page.next) : undefined;
+        page = await following;
       }
     }
   } finally {
-    await Promise.allSettled(ahead);
+    await Promise.allSettled([...ahead, following]);
   }
 }
 
 async function queryPage(
   db: DynamoDBDocumentClient,
   table: string,
-  pk: string,
-  afterSk: string | undefined,
+  { pk, from, to }: KeyRange,
   startKey?: Record<string, unknown>,
 ): Promise<Page> {
   const answer = await db.send(
     new QueryCommand({
       TableName: table,
-      KeyConditionExpression: afterSk === undefined ? 'pk = :pk' : 'pk = :pk AND sk > :after',
-      ExpressionAttributeValues: { ':pk': pk, ...(afterSk === undefined ? {} : { ':after': afterSk }) },
+      KeyConditionExpression: 'pk = :pk AND sk BETWEEN :from AND :to',
+      ExpressionAttributeValues: { ':pk': pk, ':from': from, ':to': to },
       ConsistentRead: true,
       ...(startKey ? { ExclusiveStartKey: startKey } : {}),
     }),
