@@ -1,13 +1,11 @@
-import { GROUP_ID, scenario, scenarioCloud } from './support.ts';
+import { GROUP_ID, scenarios } from './support.ts';
 
-const cloud = scenarioCloud();
+const { cloud, scenario } = scenarios({ common: { destination: { syncMode: 'additive' } } });
 
-const additive = { destination: { syncMode: 'additive' as const } };
 const ANN = { id: 'ann', email: 'ann@example.com', first_name: 'Ann', score: 12.5 };
 const BOB = { id: 'bob', email: 'bob@example.com', first_name: 'Bob', score: 3 };
 
-test('rows are added and updated as in sync', async () => {
-  const it = await scenario(cloud(), 'additive_run', additive);
+scenario('rows are added and updated as in sync', 'additive_run', async (it) => {
   await it.insert(ANN, BOB);
   expect(await it.run()).toMatchObject({ status: 'succeeded', totals: { added: 2, accepted: 2 } });
   await it.sql("UPDATE people SET first_name = 'Robert' WHERE id = 'bob'");
@@ -15,8 +13,7 @@ test('rows are added and updated as in sync', async () => {
   expect((await it.run()).totals).toMatchObject({ unchanged: 2, requests: 0 });
 });
 
-test('a row that vanishes leaves its groups and its profile stays', async () => {
-  const it = await scenario(cloud(), 'additive_left', additive);
+scenario('a row that vanishes leaves its groups and its profile stays', 'additive_left', async (it) => {
   await it.insert(ANN, BOB);
   await it.run();
   await it.sql("DELETE FROM people WHERE id = 'ann'");
@@ -29,8 +26,7 @@ test('a row that vanishes leaves its groups and its profile stays', async () => 
   expect((await it.run()).totals).toMatchObject({ removed: 0, unchanged: 1, requests: 0 });
 });
 
-test('a row that vanishes without any group is counted once and nothing is sent', async () => {
-  const it = await scenario(cloud(), 'additive_silent', additive);
+scenario('a row that vanishes without any group is counted once and nothing is sent', 'additive_silent', async (it) => {
   await it.insert(ANN, BOB);
   await it.run();
   await it.sql("DELETE FROM people WHERE id = 'bob'");
@@ -39,8 +35,7 @@ test('a row that vanishes without any group is counted once and nothing is sent'
   expect(it.users().bob?.standard).toEqual({ email: 'bob@example.com', first_name: 'Bob' });
 });
 
-test('a row that returns sends only what differs from the profile it left', async () => {
-  const it = await scenario(cloud(), 'additive_back', additive);
+scenario('a row that returns sends only what differs from the profile it left', 'additive_back', async (it) => {
   await it.insert(ANN, BOB);
   await it.run();
   await it.sql("DELETE FROM people WHERE id = 'ann'");
@@ -61,13 +56,14 @@ test('a row that returns sends only what differs from the profile it left', asyn
   expect(it.users().ann?.groups).toEqual({ [GROUP_ID]: 'unsubscribed' });
 });
 
-test('a table that is wiped out takes nobody out of a group', async () => {
-  const it = await scenario(cloud(), 'additive_wiped', {
-    destination: { ...additive.destination, deletionGuard: { maxPercent: 100 } },
-  });
-  await it.insert(ANN, BOB);
-  await it.run();
-  await it.sql('DELETE FROM people');
-  expect(await it.run()).toMatchObject({ status: 'held', totals: { removed: 2, held: 2, requests: 0 } });
-  expect(it.users().ann?.groups).toEqual({ [GROUP_ID]: 'subscribed' });
-});
+scenario(
+  'a table that is wiped out takes nobody out of a group',
+  { name: 'additive_wiped', destination: { deletionGuard: { maxPercent: 100 } } },
+  async (it) => {
+    await it.insert(ANN, BOB);
+    await it.run();
+    await it.sql('DELETE FROM people');
+    expect(await it.run()).toMatchObject({ status: 'held', totals: { removed: 2, held: 2, requests: 0 } });
+    expect(it.users().ann?.groups).toEqual({ [GROUP_ID]: 'subscribed' });
+  },
+);

@@ -6,26 +6,22 @@ import { setImmediate } from 'node:timers/promises';
 import { SendMessageCommand } from '@aws-sdk/client-sqs';
 import * as z from 'zod';
 import type { LocalCloud } from '../../local/cloud.ts';
-import { startLocalCloud } from '../../local/cloud.ts';
 import type { FunctionName } from '../../local/deployment.ts';
 import type { Crash, Outcome } from '../../local/lambda/functions.ts';
 import type { Run } from '../../shared/runs/model.ts';
-import { GROUP_ID, type Person, parametersOf, type Scenario, scenario, scenarioCloud } from './support.ts';
+import { GROUP_ID, type Person, type Scenario, scenarios } from './support.ts';
 
 const outcomes: { name: string; outcome: Outcome; event: unknown }[] = [];
-const started = scenarioCloud(() =>
-  startLocalCloud({
-    parameters: parametersOf('nobody'),
-    hurry: 10,
-    onOutcome: (name, outcome, event) => outcomes.push({ name, outcome, event }),
-  }),
-);
+const { cloud: started, place } = scenarios({
+  onOutcome: (name, outcome, event) => outcomes.push({ name, outcome, event }),
+});
+const inCrashes = place({ name: 'crashes', destination: { deletionGuard: { maxPercent: 100 } } });
 let cloud: LocalCloud;
 let it: Scenario;
 
 beforeAll(async () => {
   cloud = started();
-  it = await scenario(cloud, 'crashes', { destination: { shards: 1, deletionGuard: { maxPercent: 100 } } });
+  it = inCrashes();
   await it.insert({ id: 'anchor', first_name: 'Anchor' });
   await it.run();
 });

@@ -1,9 +1,10 @@
 import { DAY_MS } from '../../shared/time.ts';
-import { GROUP_ID, scenario, scenarioCloud } from './support.ts';
+import { GROUP_ID, scenarios } from './support.ts';
 
-const cloud = scenarioCloud();
+const { cloud, scenario } = scenarios({
+  common: { destination: { syncMode: 'enrich' }, braze: { lookupsPerMinute: 2500 } },
+});
 
-const enrich = { destination: { syncMode: 'enrich' as const }, braze: { lookupsPerMinute: 2500 } };
 const ANN = { id: 'ann', email: 'ann@example.com', first_name: 'Ann', score: 12.5 };
 const BOB = { id: 'bob', email: 'bob@example.com', first_name: 'Bob', score: 3 };
 const paths = () =>
@@ -12,8 +13,7 @@ const paths = () =>
     .requests()
     .map(({ path }) => path);
 
-test('only users that Braze already has are updated, and nobody is created', async () => {
-  const it = await scenario(cloud(), 'enrich_known', enrich);
+scenario('only users that Braze already has are updated, and nobody is created', 'enrich_known', async (it) => {
   cloud()
     .braze()
     .putUser({ externalId: 'ann', customAttributes: { plan: 'gold' } });
@@ -32,8 +32,7 @@ test('only users that Braze already has are updated, and nobody is created', asy
   });
 });
 
-test('a confirmed user is updated without being looked up again', async () => {
-  const it = await scenario(cloud(), 'enrich_again', enrich);
+scenario('a confirmed user is updated without being looked up again', 'enrich_again', async (it) => {
   cloud().braze().putUser({ externalId: 'ann' });
   await it.insert(ANN);
   await it.run();
@@ -45,36 +44,38 @@ test('a confirmed user is updated without being looked up again', async () => {
   });
 });
 
-test('a user that is absent is asked about again after a day, and enriched once it has appeared', async () => {
-  const it = await scenario(cloud(), 'enrich_appears', enrich);
-  await it.insert(BOB);
-  expect((await it.run()).totals).toMatchObject({ absent: 1, accepted: 0 });
-  expect((await it.run()).totals).toMatchObject({ unchanged: 1, requests: 0 });
-  cloud().braze().putUser({ externalId: 'bob' });
-  expect((await it.run()).totals).toMatchObject({ unchanged: 1, requests: 0 });
-  cloud().advance(DAY_MS + 1000);
-  expect((await it.run()).totals).toMatchObject({ added: 1, accepted: 1, absent: 0 });
-  expect(it.users().bob?.standard).toEqual({ email: 'bob@example.com', first_name: 'Bob' });
-});
+scenario(
+  'a user that is absent is asked about again after a day, and enriched once it has appeared',
+  'enrich_appears',
+  async (it) => {
+    await it.insert(BOB);
+    expect((await it.run()).totals).toMatchObject({ absent: 1, accepted: 0 });
+    expect((await it.run()).totals).toMatchObject({ unchanged: 1, requests: 0 });
+    cloud().braze().putUser({ externalId: 'bob' });
+    expect((await it.run()).totals).toMatchObject({ unchanged: 1, requests: 0 });
+    cloud().advance(DAY_MS + 1000);
+    expect((await it.run()).totals).toMatchObject({ added: 1, accepted: 1, absent: 0 });
+    expect(it.users().bob?.standard).toEqual({ email: 'bob@example.com', first_name: 'Bob' });
+  },
+);
 
-test('a row that vanishes leaves its groups, its profile stays, and a user that was absent is forgotten', async () => {
-  const it = await scenario(cloud(), 'enrich_left', {
-    ...enrich,
-    destination: { ...enrich.destination, deletionGuard: { maxPercent: 100 } },
-  });
-  cloud().braze().putUser({ externalId: 'ann' });
-  await it.insert(ANN, BOB, { id: 'eve' });
-  await it.run();
-  await it.sql("DELETE FROM people WHERE id <> 'eve'");
-  expect((await it.run()).totals).toMatchObject({ removed: 1, accepted: 1, deleted: 0, unchanged: 1 });
-  expect(it.users()).toMatchObject({
-    ann: { standard: { first_name: 'Ann' }, groups: { [GROUP_ID]: 'unsubscribed' } },
-  });
-  expect((await it.run()).totals).toMatchObject({ removed: 0, requests: 0 });
-});
+scenario(
+  'a row that vanishes leaves its groups, its profile stays, and a user that was absent is forgotten',
+  { name: 'enrich_left', destination: { deletionGuard: { maxPercent: 100 } } },
+  async (it) => {
+    cloud().braze().putUser({ externalId: 'ann' });
+    await it.insert(ANN, BOB, { id: 'eve' });
+    await it.run();
+    await it.sql("DELETE FROM people WHERE id <> 'eve'");
+    expect((await it.run()).totals).toMatchObject({ removed: 1, accepted: 1, deleted: 0, unchanged: 1 });
+    expect(it.users()).toMatchObject({
+      ann: { standard: { first_name: 'Ann' }, groups: { [GROUP_ID]: 'unsubscribed' } },
+    });
+    expect((await it.run()).totals).toMatchObject({ removed: 0, requests: 0 });
+  },
+);
 
-test('more users than one lookup takes are looked up 50 at a time', async () => {
-  const it = await scenario(cloud(), 'enrich_many', { ...enrich, destination: { ...enrich.destination, shards: 1 } });
+scenario('more users than one lookup takes are looked up 50 at a time', 'enrich_many', async (it) => {
   for (let index = 1; index <= 60; index++)
     cloud()
       .braze()

@@ -1,8 +1,8 @@
 /** Mass effects and costs: what is held, what goes on meanwhile, and what a person's word does. */
 import { recordHash } from '../../shared/ledger/record-hash.ts';
-import { type Change, GROUP_ID, type Person, type Scenario, scenario, scenarioCloud } from './support.ts';
+import { GROUP_ID, type Person, type Place, type Scenario, scenarios } from './support.ts';
 
-const cloud = scenarioCloud();
+const { cloud, scenario } = scenarios();
 
 const people = (count: number, more: Partial<Person> = {}): Person[] =>
   Array.from({ length: count }, (_, index) => ({
@@ -13,46 +13,48 @@ const people = (count: number, more: Partial<Person> = {}): Person[] =>
     ...more,
   }));
 
-/** A run of twelve people who all are fans. */
-async function started(name: string, change: Change = {}): Promise<Scenario> {
-  const it = await scenario(cloud(), name, change);
-  await it.insert(...people(12));
-  expect(await it.run()).toMatchObject({ status: 'succeeded', totals: { added: 12, accepted: 12 } });
-  return it;
-}
+/** A scenario that begins with a run of twelve people who all are fans. */
+const started = (title: string, place: Place, body: (it: Scenario) => Promise<void>): void =>
+  scenario(title, place, async (it) => {
+    await it.insert(...people(12));
+    expect(await it.run()).toMatchObject({ status: 'succeeded', totals: { added: 12, accepted: 12 } });
+    await body(it);
+  });
 
 const emails = (it: Scenario): unknown[] => Object.values(it.users()).map(({ standard }) => standard.email ?? null);
 const states = (it: Scenario): unknown[] => Object.values(it.users()).map(({ groups }) => groups[GROUP_ID]);
 const holds = (it: Scenario) => cloud().runs().holds(it.name);
 
-test('a column that becomes NULL for most is held alone, the rest goes on, and is sent once a person approves it', async () => {
-  const it = await started('emptied_column');
-  await it.sql("UPDATE people SET email = NULL; UPDATE people SET first_name = 'Q' WHERE id = 'p1'");
-  const held = await it.run();
-  expect(held).toMatchObject({ status: 'held', totals: { changed: 1, accepted: 1, held: 12, dataPoints: 1 } });
-  expect(held.held).toMatchObject([{ effect: 'attribute:email', records: 12, of: 12 }]);
-  expect(held.held[0]?.samples).toHaveLength(10);
-  expect(held.held[0]?.samples.every((hash) => people(12).some(({ id }) => recordHash(String(id)) === hash))).toBe(
-    true,
-  );
-  expect(emails(it)).not.toContain(null);
-  expect(it.users().p1?.standard.first_name).toBe('Q');
-  // What is shown is what is sent: who lost the address since is not among it, and who has one again is out of it.
-  await it.insert({ id: 'late', email: 'late@example.com', first_name: 'Late', score: 20 });
-  await it.sql("UPDATE people SET email = 'back@example.com' WHERE id = 'p0'");
-  expect(await it.run()).toMatchObject({ status: 'held', totals: { held: 11, added: 1, changed: 1 } });
-  await it.sql("UPDATE people SET email = NULL WHERE id = 'late'");
-  const approved = await it.run({ approve: ['attribute:email'], by: 'jane' });
-  expect(approved).toMatchObject({ status: 'succeeded', totals: { changed: 12, held: 0 } });
-  expect(approved.approvals).toMatchObject([{ effect: 'attribute:email', by: 'jane', shownIn: expect.any(String) }]);
-  expect(it.users().p0?.standard.email).toBe('back@example.com');
-  expect(emails(it).filter((email) => email === null)).toHaveLength(12);
-  expect(await holds(it)).toEqual([]);
-  expect(await it.run()).toMatchObject({ status: 'succeeded', totals: { requests: 0 } });
-});
+started(
+  'a column that becomes NULL for most is held alone, the rest goes on, and is sent once a person approves it',
+  'emptied_column',
+  async (it) => {
+    await it.sql("UPDATE people SET email = NULL; UPDATE people SET first_name = 'Q' WHERE id = 'p1'");
+    const held = await it.run();
+    expect(held).toMatchObject({ status: 'held', totals: { changed: 1, accepted: 1, held: 12, dataPoints: 1 } });
+    expect(held.held).toMatchObject([{ effect: 'attribute:email', records: 12, of: 12 }]);
+    expect(held.held[0]?.samples).toHaveLength(10);
+    expect(held.held[0]?.samples.every((hash) => people(12).some(({ id }) => recordHash(String(id)) === hash))).toBe(
+      true,
+    );
+    expect(emails(it)).not.toContain(null);
+    expect(it.users().p1?.standard.first_name).toBe('Q');
+    // What is shown is what is sent: who lost the address since is not among it, and who has one again is out of it.
+    await it.insert({ id: 'late', email: 'late@example.com', first_name: 'Late', score: 20 });
+    await it.sql("UPDATE people SET email = 'back@example.com' WHERE id = 'p0'");
+    expect(await it.run()).toMatchObject({ status: 'held', totals: { held: 11, added: 1, changed: 1 } });
+    await it.sql("UPDATE people SET email = NULL WHERE id = 'late'");
+    const approved = await it.run({ approve: ['attribute:email'], by: 'jane' });
+    expect(approved).toMatchObject({ status: 'succeeded', totals: { changed: 12, held: 0 } });
+    expect(approved.approvals).toMatchObject([{ effect: 'attribute:email', by: 'jane', shownIn: expect.any(String) }]);
+    expect(it.users().p0?.standard.email).toBe('back@example.com');
+    expect(emails(it).filter((email) => email === null)).toHaveLength(12);
+    expect(await holds(it)).toEqual([]);
+    expect(await it.run()).toMatchObject({ status: 'succeeded', totals: { requests: 0 } });
+  },
+);
 
-test('most of a group leaving is held, and is no longer held once they are members again', async () => {
-  const it = await started('leavers');
+started('most of a group leaving is held, and is no longer held once they are members again', 'leavers', async (it) => {
   await it.sql('UPDATE people SET score = 1');
   const held = await it.run();
   expect(held).toMatchObject({ status: 'held', totals: { changed: 12, held: 12 } });
@@ -64,72 +66,85 @@ test('most of a group leaving is held, and is no longer held once they are membe
   expect(await holds(it)).toEqual([]);
 });
 
-test('a few leavers and a few NULLs pass', async () => {
-  const it = await started('few');
+started('a few leavers and a few NULLs pass', 'few', async (it) => {
   await it.sql("UPDATE people SET score = 1, email = NULL WHERE id IN ('p1', 'p2', 'p3')");
   expect(await it.run()).toMatchObject({ status: 'succeeded', totals: { changed: 3, held: 0 } });
   expect(states(it).filter((state) => state === 'unsubscribed')).toHaveLength(3);
 });
 
-test('what a person discards is left out without asking again, until more of it comes', async () => {
-  const it = await started('discarded', { destination: { nullGuard: { maxPercent: 40, minRecords: 0 } } });
-  await it.sql("UPDATE people SET email = NULL WHERE id IN ('p0', 'p1', 'p2', 'p3', 'p4', 'p5')");
-  expect(await it.run()).toMatchObject({ status: 'held', totals: { held: 6 } });
-  expect(await cloud().discard({ destination: it.name, discard: ['attribute:email'], by: 'jane' })).toBe(
-    'discarded: attribute:email',
-  );
-  expect(await holds(it)).toMatchObject([{ discardedBy: 'jane' }]);
-  expect(await it.run()).toMatchObject({ status: 'succeeded', totals: { held: 0, requests: 0 } });
-  await it.sql("UPDATE people SET email = NULL WHERE id IN ('p6', 'p7', 'p8', 'p9', 'p10')");
-  const more = await it.run();
-  expect(more).toMatchObject({ status: 'held', totals: { held: 11 } });
-  expect(emails(it)).not.toContain(null);
-  expect(await it.run({ approve: ['all'], by: 'jane' })).toMatchObject({ status: 'succeeded' });
-  expect(emails(it).filter((email) => email === null)).toHaveLength(11);
-});
+started(
+  'what a person discards is left out without asking again, until more of it comes',
+  { name: 'discarded', destination: { nullGuard: { maxPercent: 40, minRecords: 0 } } },
+  async (it) => {
+    await it.sql("UPDATE people SET email = NULL WHERE id IN ('p0', 'p1', 'p2', 'p3', 'p4', 'p5')");
+    expect(await it.run()).toMatchObject({ status: 'held', totals: { held: 6 } });
+    expect(await cloud().discard({ destination: it.name, discard: ['attribute:email'], by: 'jane' })).toBe(
+      'discarded: attribute:email',
+    );
+    expect(await holds(it)).toMatchObject([{ discardedBy: 'jane' }]);
+    expect(await it.run()).toMatchObject({ status: 'succeeded', totals: { held: 0, requests: 0 } });
+    await it.sql("UPDATE people SET email = NULL WHERE id IN ('p6', 'p7', 'p8', 'p9', 'p10')");
+    const more = await it.run();
+    expect(more).toMatchObject({ status: 'held', totals: { held: 11 } });
+    expect(emails(it)).not.toContain(null);
+    expect(await it.run({ approve: ['all'], by: 'jane' })).toMatchObject({ status: 'succeeded' });
+    expect(emails(it).filter((email) => email === null)).toHaveLength(11);
+  },
+);
 
-test('approving deletions sends those that were shown and are still gone, and no others', async () => {
-  const it = await started('shown', { destination: { deletionGuard: { maxPercent: 20 } } });
-  await it.sql("DELETE FROM people WHERE id IN ('p0', 'p1', 'p2', 'p3')");
-  expect(await it.run()).toMatchObject({ status: 'held', totals: { removed: 4, held: 4, deleted: 0 } });
-  await it.insert({ id: 'p0', email: 'p0@example.com', first_name: 'P0', score: 20 });
-  await it.sql("DELETE FROM people WHERE id IN ('p8', 'p9', 'p10')");
-  const approved = await it.run({ approve: ['deletions'], by: 'jane' });
-  expect(approved).toMatchObject({ status: 'held', totals: { removed: 6, held: 3, deleted: 3 } });
-  expect(Object.keys(it.users()).sort()).toEqual(['p0', 'p10', 'p11', 'p4', 'p5', 'p6', 'p7', 'p8', 'p9']);
-  await expect(it.run({ approve: ['group:fans'], by: 'jane' })).rejects.toThrow("'group:fans' is not held");
-  await expect(it.run({ approve: ['deletions'] })).rejects.toThrow('say who');
-});
+started(
+  'approving deletions sends those that were shown and are still gone, and no others',
+  { name: 'shown', destination: { deletionGuard: { maxPercent: 20 } } },
+  async (it) => {
+    await it.sql("DELETE FROM people WHERE id IN ('p0', 'p1', 'p2', 'p3')");
+    expect(await it.run()).toMatchObject({ status: 'held', totals: { removed: 4, held: 4, deleted: 0 } });
+    await it.insert({ id: 'p0', email: 'p0@example.com', first_name: 'P0', score: 20 });
+    await it.sql("DELETE FROM people WHERE id IN ('p8', 'p9', 'p10')");
+    const approved = await it.run({ approve: ['deletions'], by: 'jane' });
+    expect(approved).toMatchObject({ status: 'held', totals: { removed: 6, held: 3, deleted: 3 } });
+    expect(Object.keys(it.users()).sort()).toEqual(['p0', 'p10', 'p11', 'p4', 'p5', 'p6', 'p7', 'p8', 'p9']);
+    await expect(it.run({ approve: ['group:fans'], by: 'jane' })).rejects.toThrow("'group:fans' is not held");
+    await expect(it.run({ approve: ['deletions'] })).rejects.toThrow('say who');
+  },
+);
 
-test('a run that would cost more than its budget is held before it sends anything, and asks once', async () => {
-  const it = await scenario(cloud(), 'budget', { destination: { budget: { dataPointsPerRun: 20 } } });
-  await it.insert(...people(12));
-  const held = await it.run();
-  expect(held).toMatchObject({ status: 'held', totals: { added: 12, accepted: 0, requests: 0, dataPoints: 0 } });
-  expect(held.held).toMatchObject([{ effect: 'budget', records: 12, dataPoints: 36, of: 20 }]);
-  expect(it.users()).toEqual({});
-  await it.insert({ id: 'more', email: 'more@example.com' });
-  expect(await it.run({ approve: ['budget'], by: 'jane' })).toMatchObject({ status: 'held', totals: { requests: 0 } });
-  expect(await it.run({ approve: ['budget'], by: 'jane' })).toMatchObject({
-    status: 'succeeded',
-    totals: { added: 13, dataPoints: 37 },
-  });
-  await it.sql('UPDATE people SET score = 21');
-  expect(await it.run()).toMatchObject({ status: 'succeeded', totals: { changed: 13, dataPoints: 13 } });
-});
+scenario(
+  'a run that would cost more than its budget is held before it sends anything, and asks once',
+  { name: 'budget', destination: { budget: { dataPointsPerRun: 20 } } },
+  async (it) => {
+    await it.insert(...people(12));
+    const held = await it.run();
+    expect(held).toMatchObject({ status: 'held', totals: { added: 12, accepted: 0, requests: 0, dataPoints: 0 } });
+    expect(held.held).toMatchObject([{ effect: 'budget', records: 12, dataPoints: 36, of: 20 }]);
+    expect(it.users()).toEqual({});
+    await it.insert({ id: 'more', email: 'more@example.com' });
+    expect(await it.run({ approve: ['budget'], by: 'jane' })).toMatchObject({
+      status: 'held',
+      totals: { requests: 0 },
+    });
+    expect(await it.run({ approve: ['budget'], by: 'jane' })).toMatchObject({
+      status: 'succeeded',
+      totals: { added: 13, dataPoints: 37 },
+    });
+    await it.sql('UPDATE people SET score = 21');
+    expect(await it.run()).toMatchObject({ status: 'succeeded', totals: { changed: 13, dataPoints: 13 } });
+  },
+);
 
-test('the budget of a day counts what earlier runs have cost', async () => {
-  const it = await scenario(cloud(), 'day', { destination: { budget: { dataPointsPerDay: 40 } } });
-  await it.insert(...people(12));
-  expect(await it.run()).toMatchObject({ status: 'succeeded', totals: { dataPoints: 36 } });
-  await it.sql('UPDATE people SET score = 21');
-  const held = await it.run();
-  expect(held).toMatchObject({ status: 'held', totals: { requests: 0 } });
-  expect(held.held[0]?.because).toContain('with 36 of the last 24 hours');
-});
+scenario(
+  'the budget of a day counts what earlier runs have cost',
+  { name: 'day', destination: { budget: { dataPointsPerDay: 40 } } },
+  async (it) => {
+    await it.insert(...people(12));
+    expect(await it.run()).toMatchObject({ status: 'succeeded', totals: { dataPoints: 36 } });
+    await it.sql('UPDATE people SET score = 21');
+    const held = await it.run();
+    expect(held).toMatchObject({ status: 'held', totals: { requests: 0 } });
+    expect(held.held[0]?.because).toContain('with 36 of the last 24 hours');
+  },
+);
 
-test('a resync sends every attribute again, and subscription states only with groups', async () => {
-  const it = await started('resynced');
+started('a resync sends every attribute again, and subscription states only with groups', 'resynced', async (it) => {
   const braze = cloud().braze();
   const choice = { subscription_group_id: GROUP_ID, subscription_state: 'unsubscribed' };
   await fetch(`${braze.url}/v2/subscription/status/set`, {
@@ -145,36 +160,43 @@ test('a resync sends every attribute again, and subscription states only with gr
   expect(it.users().p1?.groups[GROUP_ID]).toBe('subscribed');
 });
 
-test('a noisy attribute costs less with a resolution and a least interval', async () => {
-  const it = await scenario(cloud(), 'noisy', {
+scenario(
+  'a noisy attribute costs less with a resolution and a least interval',
+  {
+    name: 'noisy',
     destination: {
       customAttributes: { joined: { resolution: '1 day' }, score: { minInterval: '1 day', resolution: 10 } },
     },
-  });
-  await it.insert({ id: 'ann', email: 'ann@example.com', score: 14, joined: '2026-03-01 08:00:00' });
-  expect(await it.run()).toMatchObject({ totals: { added: 1 } });
-  expect(it.users().ann?.custom).toEqual({ joined: '2026-03-01T00:00:00.000Z', score: 10 });
-  await it.sql("UPDATE people SET joined = '2026-03-01 19:00:00', score = 39");
-  expect(await it.run()).toMatchObject({ totals: { unchanged: 1, requests: 0 } });
-  cloud().advance(86_400_000);
-  expect(await it.run()).toMatchObject({ totals: { changed: 1, dataPoints: 1 } });
-  expect(it.users().ann?.custom).toEqual({ joined: '2026-03-01T00:00:00.000Z', score: 30 });
-});
+  },
+  async (it) => {
+    await it.insert({ id: 'ann', email: 'ann@example.com', score: 14, joined: '2026-03-01 08:00:00' });
+    expect(await it.run()).toMatchObject({ totals: { added: 1 } });
+    expect(it.users().ann?.custom).toEqual({ joined: '2026-03-01T00:00:00.000Z', score: 10 });
+    await it.sql("UPDATE people SET joined = '2026-03-01 19:00:00', score = 39");
+    expect(await it.run()).toMatchObject({ totals: { unchanged: 1, requests: 0 } });
+    cloud().advance(86_400_000);
+    expect(await it.run()).toMatchObject({ totals: { changed: 1, dataPoints: 1 } });
+    expect(it.users().ann?.custom).toEqual({ joined: '2026-03-01T00:00:00.000Z', score: 30 });
+  },
+);
 
-test('a run whose messages are lost is closed by the sweeper, with a reason, and the next one finds everything', async () => {
-  const it = await scenario(cloud(), 'swept');
-  await it.insert(...people(3));
-  const crash = { at: 1, when: 'before', event: 'prepare' } as const;
-  cloud().crashNext('extract-shard', crash);
-  const run = await cloud().start({ destination: it.name });
-  await cloud().sweep();
-  expect((await cloud().runs().get(it.name, run))?.status).toBe('running');
-  cloud().advance(3 * 3_600_000);
-  await cloud().sweep();
-  expect(await cloud().runs().get(it.name, run)).toMatchObject({
-    status: 'failed',
-    error: { found: expect.stringContaining('made no progress') },
-  });
-  cloud().crashNext('extract-shard', undefined);
-  expect(await it.run()).toMatchObject({ status: 'succeeded', totals: { added: 3 } });
-});
+scenario(
+  'a run whose messages are lost is closed by the sweeper, with a reason, and the next one finds everything',
+  'swept',
+  async (it) => {
+    await it.insert(...people(3));
+    const crash = { at: 1, when: 'before', event: 'prepare' } as const;
+    cloud().crashNext('extract-shard', crash);
+    const run = await cloud().start({ destination: it.name });
+    await cloud().sweep();
+    expect((await cloud().runs().get(it.name, run))?.status).toBe('running');
+    cloud().advance(3 * 3_600_000);
+    await cloud().sweep();
+    expect(await cloud().runs().get(it.name, run)).toMatchObject({
+      status: 'failed',
+      error: { found: expect.stringContaining('made no progress') },
+    });
+    cloud().crashNext('extract-shard', undefined);
+    expect(await it.run()).toMatchObject({ status: 'succeeded', totals: { added: 3 } });
+  },
+);

@@ -1,18 +1,16 @@
-import { GROUP_ID, OTHER_GROUP_ID, scenario, scenarioCloud } from './support.ts';
+import { GROUP_ID, OTHER_GROUP_ID, scenarios } from './support.ts';
 
-const cloud = scenarioCloud();
+const { cloud, scenario } = scenarios();
 
 const ANN = { id: 'ann', email: 'ann@example.com', first_name: 'Ann', score: 12.5, country: 'FR', vip: true };
 const base = {
-  shards: 1 as const,
   mapping: { external_id: 'id', email: 'email' },
   customAttributes: { score: 'score' },
   subscriptionGroups: { fans: GROUP_ID },
 };
 const lastBody = () => cloud().braze().requests().at(-1)?.body;
 
-test('a newly mapped field goes out alone', async () => {
-  const it = await scenario(cloud(), 'extended', { destination: base });
+scenario('a newly mapped field goes out alone', { name: 'extended', destination: base }, async (it) => {
   await it.insert(ANN, { id: 'bob', email: 'bob@example.com' });
   await it.run();
   await it.deploy({ destination: { ...base, mapping: { ...base.mapping, first_name: 'first_name' } } });
@@ -20,8 +18,7 @@ test('a newly mapped field goes out alone', async () => {
   expect(lastBody()).toEqual({ attributes: [{ external_id: 'ann', first_name: 'Ann' }] });
 });
 
-test('a field that is no longer mapped is unset', async () => {
-  const it = await scenario(cloud(), 'reduced', { destination: base });
+scenario('a field that is no longer mapped is unset', { name: 'reduced', destination: base }, async (it) => {
   await it.insert(ANN);
   await it.run();
   await it.deploy({ destination: { ...base, customAttributes: {} } });
@@ -33,18 +30,20 @@ test('a field that is no longer mapped is unset', async () => {
   expect(it.users().ann?.custom).toEqual({ score: 12.5 });
 });
 
-test('a renamed field is unset by its old name and set by its new one', async () => {
-  const it = await scenario(cloud(), 'renamed', { destination: base });
-  await it.insert(ANN);
-  await it.run();
-  await it.deploy({ destination: { ...base, customAttributes: { rating: 'score' } } });
-  await it.run();
-  expect(lastBody()).toEqual({ attributes: [{ external_id: 'ann', rating: 12.5, score: null }] });
-  expect(it.users().ann?.custom).toEqual({ rating: 12.5 });
-});
+scenario(
+  'a renamed field is unset by its old name and set by its new one',
+  { name: 'renamed', destination: base },
+  async (it) => {
+    await it.insert(ANN);
+    await it.run();
+    await it.deploy({ destination: { ...base, customAttributes: { rating: 'score' } } });
+    await it.run();
+    expect(lastBody()).toEqual({ attributes: [{ external_id: 'ann', rating: 12.5, score: null }] });
+    expect(it.users().ann?.custom).toEqual({ rating: 12.5 });
+  },
+);
 
-test('a field of another type is sent anew', async () => {
-  const it = await scenario(cloud(), 'retyped', { destination: base });
+scenario('a field of another type is sent anew', { name: 'retyped', destination: base }, async (it) => {
   await it.insert(ANN);
   await it.run();
   await it.deploy({ destination: { ...base, customAttributes: { score: { property: 'score', type: 'string' } } } });
@@ -52,78 +51,97 @@ test('a field of another type is sent anew', async () => {
   expect(lastBody()).toEqual({ attributes: [{ external_id: 'ann', score: '12.5000' }] });
 });
 
-test('a group that is no longer listed is left, and a newly listed one joined', async () => {
-  const it = await scenario(cloud(), 'regrouped', { destination: base });
-  await it.insert(ANN);
-  await it.run();
-  await it.deploy({ destination: { ...base, subscriptionGroups: { vips: OTHER_GROUP_ID } } });
-  expect((await it.run()).totals).toMatchObject({ changed: 1, dataPoints: 0 });
-  expect(it.users().ann?.groups).toEqual({ [GROUP_ID]: 'unsubscribed', [OTHER_GROUP_ID]: 'subscribed' });
-});
+scenario(
+  'a group that is no longer listed is left, and a newly listed one joined',
+  { name: 'regrouped', destination: base },
+  async (it) => {
+    await it.insert(ANN);
+    await it.run();
+    await it.deploy({ destination: { ...base, subscriptionGroups: { vips: OTHER_GROUP_ID } } });
+    expect((await it.run()).totals).toMatchObject({ changed: 1, dataPoints: 0 });
+    expect(it.users().ann?.groups).toEqual({ [GROUP_ID]: 'unsubscribed', [OTHER_GROUP_ID]: 'subscribed' });
+  },
+);
 
-test("a group's new rule moves exactly those whom it concerns", async () => {
-  const it = await scenario(cloud(), 'new_rule', { destination: base });
-  await it.insert(ANN, { id: 'bob', score: 3 }, { id: 'eve', score: 20 });
-  await it.run();
-  const groups = { fans: { property: 'score', op: 'gte' as const, value: 15 } };
-  await it.deploy({ destination: base, model: { groups } });
-  expect((await it.run()).totals).toMatchObject({ changed: 1, unchanged: 2 });
-  expect(it.users().ann?.groups).toEqual({ [GROUP_ID]: 'unsubscribed' });
-  expect(it.users().eve?.groups).toEqual({ [GROUP_ID]: 'subscribed' });
-});
+scenario(
+  "a group's new rule moves exactly those whom it concerns",
+  { name: 'new_rule', destination: base },
+  async (it) => {
+    await it.insert(ANN, { id: 'bob', score: 3 }, { id: 'eve', score: 20 });
+    await it.run();
+    const groups = { fans: { property: 'score', op: 'gte' as const, value: 15 } };
+    await it.deploy({ destination: base, model: { groups } });
+    expect((await it.run()).totals).toMatchObject({ changed: 1, unchanged: 2 });
+    expect(it.users().ann?.groups).toEqual({ [GROUP_ID]: 'unsubscribed' });
+    expect(it.users().eve?.groups).toEqual({ [GROUP_ID]: 'subscribed' });
+  },
+);
 
-test('a column that the query does not have fails the run with all that is wrong, and sends nothing', async () => {
-  const it = await scenario(cloud(), 'no_column', {
-    destination: { ...base, mapping: { external_id: 'id', first_name: 'nickname', phone: 'vip' } },
-  });
-  await it.insert(ANN);
-  const run = await it.run();
-  expect(run.status).toBe('failed');
-  expect(run.error?.found).toContain("the model has no column 'nickname'");
-  expect(run.error?.found).toContain("'phone' takes a column of type text, integer; 'vip' is boolean");
-  expect(cloud().braze().requests()).toEqual([]);
-});
+scenario(
+  'a column that the query does not have fails the run with all that is wrong, and sends nothing',
+  { name: 'no_column', destination: { ...base, mapping: { external_id: 'id', first_name: 'nickname', phone: 'vip' } } },
+  async (it) => {
+    await it.insert(ANN);
+    const run = await it.run();
+    expect(run.status).toBe('failed');
+    expect(run.error?.found).toContain("the model has no column 'nickname'");
+    expect(run.error?.found).toContain("'phone' takes a column of type text, integer; 'vip' is boolean");
+    expect(cloud().braze().requests()).toEqual([]);
+  },
+);
 
-test("a query that Redshift refuses fails the run with Redshift's own message and the query's first line", async () => {
-  const it = await scenario(cloud(), 'bad_query', {
+scenario(
+  "a query that Redshift refuses fails the run with Redshift's own message and the query's first line",
+  {
+    name: 'bad_query',
     model: {
       table: undefined,
       query: 'SELECT id, email, first_name, score, joined, vip, country\nFROM nowhere',
-    } as never,
-  });
-  const run = await it.run();
-  expect(run).toMatchObject({ status: 'failed', totals: { requests: 0 } });
-  expect(run.error?.found).toMatch(/nowhere.*does not exist.*SELECT id, email/s);
-});
+    },
+  },
+  async (it) => {
+    const run = await it.run();
+    expect(run).toMatchObject({ status: 'failed', totals: { requests: 0 } });
+    expect(run.error?.found).toMatch(/nowhere.*does not exist.*SELECT id, email/s);
+  },
+);
 
-test('properties are found in any case, and comments at the end of a query do no harm', async () => {
-  const it = await scenario(cloud(), 'any_case', {
+scenario(
+  'properties are found in any case, and comments at the end of a query do no harm',
+  {
+    name: 'any_case',
     destination: { ...base, mapping: { external_id: 'ID', email: 'Email' }, customAttributes: ['score'] },
     model: {
       table: undefined,
       query: 'SELECT id AS "ID", email, score, vip FROM any_case -- all of them\n;',
       primaryKey: 'ID',
       where: 'score > 0 -- some',
-    } as never,
-  });
-  await it.insert(ANN, { id: 'bob', score: -1 });
-  expect((await it.run()).totals).toMatchObject({ extracted: 1, accepted: 1 });
-  expect(it.users()).toEqual({
-    ann: { standard: { email: 'ann@example.com' }, custom: { score: 12.5 }, groups: { [GROUP_ID]: 'subscribed' } },
-  });
-});
+    },
+  },
+  async (it) => {
+    await it.insert(ANN, { id: 'bob', score: -1 });
+    expect((await it.run()).totals).toMatchObject({ extracted: 1, accepted: 1 });
+    expect(it.users()).toEqual({
+      ann: { standard: { email: 'ann@example.com' }, custom: { score: 12.5 }, groups: { [GROUP_ID]: 'subscribed' } },
+    });
+  },
+);
 
-test('a rule that compares a SUPER column fails the run and says what to write instead', async () => {
-  const it = await scenario(cloud(), 'super_rule', {
+scenario(
+  'a rule that compares a SUPER column fails the run and says what to write instead',
+  {
+    name: 'super_rule',
     destination: base,
     model: {
       table: undefined,
       query: 'SELECT id, email, score, vip, JSON_PARSE(\'"FR"\') AS place FROM super_rule',
       groups: { fans: { property: 'place', op: 'eq', value: 'FR' } },
-    } as never,
-  });
-  await it.insert(ANN);
-  const run = await it.run();
-  expect(run).toMatchObject({ status: 'failed', totals: { requests: 0 } });
-  expect(run.error?.found).toContain("'place', which is SUPER");
-});
+    },
+  },
+  async (it) => {
+    await it.insert(ANN);
+    const run = await it.run();
+    expect(run).toMatchObject({ status: 'failed', totals: { requests: 0 } });
+    expect(run.error?.found).toContain("'place', which is SUPER");
+  },
+);

@@ -13,9 +13,8 @@ import { paginateScan } from '@aws-sdk/lib-dynamodb';
 import { App } from 'aws-cdk-lib';
 import * as z from 'zod';
 import { WarehouseToBrazeStack } from '../../cdk/stack.ts';
-import { startLocalCloud } from '../../local/cloud.ts';
 import type { Run } from '../../shared/runs/model.ts';
-import { type Person, parametersOf, type Scenario, scenario, scenarioCloud } from './support.ts';
+import { type Person, type Scenario, scenarios } from './support.ts';
 
 const API_KEY = 'Mk-7f3a-api-key-1b9d';
 const KEY = 'Mk-7f3a-key';
@@ -28,15 +27,11 @@ const MARKS = ['mk-7f3a', '918273', '2031-02-03', '04:05:06'];
 
 const lines: string[] = [];
 const events: unknown[] = [];
-const cloud = scenarioCloud(() =>
-  startLocalCloud({
-    parameters: parametersOf('nobody'),
-    hurry: 10,
-    secrets: { 'braze/rest-api-key': API_KEY },
-    onLog: (name, line) => lines.push(`${name} ${line}`),
-    onOutcome: (_, outcome, event) => events.push({ outcome, event }),
-  }),
-);
+const { cloud, place } = scenarios({
+  secrets: { 'braze/rest-api-key': API_KEY },
+  onLog: (name, line) => lines.push(`${name} ${line}`),
+  onOutcome: (_, outcome, event) => events.push({ outcome, event }),
+});
 
 let number = 0;
 /** A person whose every value and key is marked. */
@@ -65,7 +60,6 @@ async function run(it: Scenario, options?: Parameters<Scenario['run']>[0]): Prom
 const notes = {
   customAttributes: { score: 'score', joined: 'joined', notes: { property: 'notes', type: 'object' } },
 } as const;
-const oneShard = { shards: 1 } as const;
 
 /** Braze's answers that quote all of a request, and the key with it. */
 const quoting = (status: number, quote: (said: string) => object) => {
@@ -83,8 +77,18 @@ const quoting = (status: number, quote: (said: string) => object) => {
     });
 };
 
+const inMarked = place({ name: 'marked', destination: notes });
+const inTrips = place({
+  name: 'marked_trips',
+  destination: { customAttributes: ['n'] },
+  model: {
+    table: undefined,
+    query: 'SELECT id, email, first_name, score, joined, vip, notes::int AS n FROM marked_trips',
+  },
+});
+
 beforeAll(async () => {
-  const it = await scenario(cloud(), 'marked', { destination: { ...oneShard, ...notes } });
+  const it = inMarked();
 
   // Good rows, and all kinds of bad ones.
   const twin = marked();
@@ -136,13 +140,7 @@ beforeAll(async () => {
   arrived = JSON.stringify(cloud().braze().users());
 
   // A query of its own that trips over a value.
-  const trips = await scenario(cloud(), 'marked_trips', {
-    destination: { ...oneShard, customAttributes: ['n'] },
-    model: {
-      table: undefined,
-      query: 'SELECT id, email, first_name, score, joined, vip, notes::int AS n FROM marked_trips',
-    },
-  });
+  const trips = inTrips();
   await trips.insert(marked({ notes: VALUE }));
   await run(trips);
 

@@ -1,8 +1,8 @@
 /** A parameter file changes between runs: what that does to users that Braze has. Fields and groups: mapping.test.ts. */
 import type { Parameters, SyncMode } from '../../shared/parameters/schema.ts';
-import { GROUP_ID, parametersOf, scenario, scenarioCloud } from './support.ts';
+import { GROUP_ID, parametersOf, scenarios } from './support.ts';
 
-const cloud = scenarioCloud();
+const { cloud, scenario } = scenarios();
 
 const ANN = { id: 'ann', email: 'ann@example.com', first_name: 'Ann', score: 20 };
 const BOB = { id: 'bob', email: 'bob@example.com', first_name: 'Bob', score: 20 };
@@ -20,63 +20,68 @@ const MODES = [
   'sync',
 ] as const satisfies readonly SyncMode[];
 
-test('a sync mode that changes, in all six directions, holds from the next run on', async () => {
-  const it = await scenario(cloud(), 'modes', { destination: { syncMode: MODES[0], ...FREE } });
-  await it.insert(ANN, { ...BOB, id: 'left0' });
-  await it.run();
-  const present = new Set(['ann', 'left0']);
-  const profiles = new Map([...present].map((id) => [id, 'subscribed']));
-  for (const [step, mode] of MODES.entries()) {
-    if (step === 0) continue;
-    const [comes, leaves] = [`left${step}`, `left${step - 1}`];
-    await it.insert({ ...CY, id: comes, email: `${comes}@example.com`, score: 20 });
-    await it.sql(`DELETE FROM people WHERE id = '${leaves}'`);
-    present.add(comes);
-    present.delete(leaves);
-    await it.deploy({ destination: { syncMode: mode, ...FREE } });
-    expect(await it.run()).toMatchObject({ status: 'succeeded', syncMode: mode });
-    // Who left stays as long as profiles stay; a sync wants nobody whom the warehouse does not have.
-    for (const id of [...profiles.keys()].filter((each) => !present.has(each))) {
-      if (mode === 'sync') profiles.delete(id);
-      else profiles.set(id, 'unsubscribed');
+scenario(
+  'a sync mode that changes, in all six directions, holds from the next run on',
+  { name: 'modes', destination: { syncMode: MODES[0], ...FREE } },
+  async (it) => {
+    await it.insert(ANN, { ...BOB, id: 'left0' });
+    await it.run();
+    const present = new Set(['ann', 'left0']);
+    const profiles = new Map([...present].map((id) => [id, 'subscribed']));
+    for (const [step, mode] of MODES.entries()) {
+      if (step === 0) continue;
+      const [comes, leaves] = [`left${step}`, `left${step - 1}`];
+      await it.insert({ ...CY, id: comes, email: `${comes}@example.com`, score: 20 });
+      await it.sql(`DELETE FROM people WHERE id = '${leaves}'`);
+      present.add(comes);
+      present.delete(leaves);
+      await it.deploy({ destination: { syncMode: mode, ...FREE } });
+      expect(await it.run()).toMatchObject({ status: 'succeeded', syncMode: mode });
+      // Who left stays as long as profiles stay; a sync wants nobody whom the warehouse does not have.
+      for (const id of [...profiles.keys()].filter((each) => !present.has(each))) {
+        if (mode === 'sync') profiles.delete(id);
+        else profiles.set(id, 'unsubscribed');
+      }
+      // Braze does not know who comes: only enrich leaves it at that.
+      if (mode !== 'enrich') for (const id of present) profiles.set(id, 'subscribed');
+      expect(Object.fromEntries(Object.entries(it.users()).map(([id, { groups }]) => [id, groups[GROUP_ID]]))).toEqual(
+        Object.fromEntries(profiles),
+      );
+      expect(await it.run()).toMatchObject({ status: 'succeeded', totals: { requests: 0 } });
     }
-    // Braze does not know who comes: only enrich leaves it at that.
-    if (mode !== 'enrich') for (const id of present) profiles.set(id, 'subscribed');
-    expect(Object.fromEntries(Object.entries(it.users()).map(([id, { groups }]) => [id, groups[GROUP_ID]]))).toEqual(
-      Object.fromEntries(profiles),
-    );
-    expect(await it.run()).toMatchObject({ status: 'succeeded', totals: { requests: 0 } });
-  }
-});
+  },
+);
 
-test('another primary key is refused, and taken with --rekey: everybody is new, and who was there leaves through the guard', async () => {
-  const it = await scenario(cloud(), 'rekeyed');
-  await it.insert(ANN, BOB);
-  await it.run();
-  const other = {
-    model: { primaryKey: 'email' },
-    destination: { mapping: { external_id: 'email', first_name: 'first_name' }, customAttributes: {} },
-  };
-  await it.deploy(other);
-  const refused = await it.run();
-  expect(refused).toMatchObject({
-    status: 'failed',
-    error: {
-      found: "the primary key of destination 'rekeyed' was id, and is now email",
-      next: expect.stringContaining('--rekey'),
-    },
-    totals: { sent: 0, requests: 0 },
-  });
-  expect(Object.keys(it.users()).sort()).toEqual(['ann', 'bob']);
-  const rekeyed = await it.run({ rekey: true });
-  expect(rekeyed).toMatchObject({ status: 'held', totals: { added: 2, removed: 2, held: 2 } });
-  expect(Object.keys(it.users())).toHaveLength(4);
-  expect(await it.run({ approve: ['deletions'], by: 'jane' })).toMatchObject({ totals: { deleted: 2 } });
-  expect(Object.keys(it.users()).sort()).toEqual(['ann@example.com', 'bob@example.com']);
-});
+scenario(
+  'another primary key is refused, and taken with --rekey: everybody is new, and who was there leaves through the guard',
+  'rekeyed',
+  async (it) => {
+    await it.insert(ANN, BOB);
+    await it.run();
+    const other = {
+      model: { primaryKey: 'email' },
+      destination: { mapping: { external_id: 'email', first_name: 'first_name' }, customAttributes: {} },
+    };
+    await it.deploy(other);
+    const refused = await it.run();
+    expect(refused).toMatchObject({
+      status: 'failed',
+      error: {
+        found: "the primary key of destination 'rekeyed' was id, and is now email",
+        next: expect.stringContaining('--rekey'),
+      },
+      totals: { sent: 0, requests: 0 },
+    });
+    expect(Object.keys(it.users()).sort()).toEqual(['ann', 'bob']);
+    const rekeyed = await it.run({ rekey: true });
+    expect(rekeyed).toMatchObject({ status: 'held', totals: { added: 2, removed: 2, held: 2 } });
+    expect(Object.keys(it.users())).toHaveLength(4);
+    expect(await it.run({ approve: ['deletions'], by: 'jane' })).toMatchObject({ totals: { deleted: 2 } });
+    expect(Object.keys(it.users()).sort()).toEqual(['ann@example.com', 'bob@example.com']);
+  },
+);
 
-test('an app that moves to another workspace is refused', async () => {
-  const it = await scenario(cloud(), 'moved');
+scenario('an app that moves to another workspace is refused', 'moved', async (it) => {
   await it.insert(ANN);
   await it.run();
   await it.deploy({ braze: { endpoint: 'https://rest.fra-01.braze.eu' } });
@@ -95,54 +100,64 @@ test('an app that moves to another workspace is refused', async () => {
 
 /** The scenario's parameters, with the destination under another name. */
 function renamed(name: string, to: string, renamedFrom?: string): Parameters {
-  const parameters = parametersOf(name);
+  const parameters = parametersOf({ [name]: {} });
   const destination = parameters.destinations[name];
   if (!destination) throw new Error(`no destination ${name}`);
   return { ...parameters, destinations: { [to]: { ...destination, ...(renamedFrom ? { renamedFrom } : {}) } } };
 }
 
-test('a renamed destination goes on with its ledger, also when the file no longer says so, and back again', async () => {
-  const it = await scenario(cloud(), 'former');
-  await it.insert(ANN, BOB);
-  await it.run();
-  await cloud().deploy(renamed('former', 'latter', 'former'));
-  expect(await cloud().run({ destination: 'latter' })).toMatchObject({ totals: { unchanged: 2, requests: 0 } });
-  await cloud().deploy(renamed('former', 'latter'));
-  await it.sql("DELETE FROM people WHERE id = 'bob'");
-  expect(await cloud().run({ destination: 'latter' })).toMatchObject({ totals: { removed: 1, deleted: 1 } });
-  await cloud().deploy(renamed('former', 'former'));
-  await expect(it.run()).rejects.toThrow("the ledger of destination 'former' has gone to 'latter'");
-  await cloud().deploy(renamed('former', 'former', 'latter'));
-  expect(await it.run()).toMatchObject({ totals: { unchanged: 1, requests: 0 } });
-});
+scenario(
+  'a renamed destination goes on with its ledger, also when the file no longer says so, and back again',
+  'former',
+  async (it) => {
+    await it.insert(ANN, BOB);
+    await it.run();
+    await cloud().deploy(renamed('former', 'latter', 'former'));
+    expect(await cloud().run({ destination: 'latter' })).toMatchObject({ totals: { unchanged: 2, requests: 0 } });
+    await cloud().deploy(renamed('former', 'latter'));
+    await it.sql("DELETE FROM people WHERE id = 'bob'");
+    expect(await cloud().run({ destination: 'latter' })).toMatchObject({ totals: { removed: 1, deleted: 1 } });
+    await cloud().deploy(renamed('former', 'former'));
+    await expect(it.run()).rejects.toThrow("the ledger of destination 'former' has gone to 'latter'");
+    await cloud().deploy(renamed('former', 'former', 'latter'));
+    expect(await it.run()).toMatchObject({ totals: { unchanged: 1, requests: 0 } });
+  },
+);
 
-test('a destination that is disabled or removed leaves Braze alone, and goes on from its ledger when it is back', async () => {
-  const it = await scenario(cloud(), 'paused');
-  await it.insert(ANN);
-  await it.run();
-  await it.deploy({ destination: { enabled: false } });
-  await expect(it.run()).rejects.toThrow("destination 'paused' is disabled");
-  await cloud().deploy(renamed('paused', 'another'));
-  await expect(it.run()).rejects.toThrow("the parameters have no destination 'paused'");
-  expect(it.users().ann?.standard.first_name).toBe('Ann');
-  await it.sql("UPDATE people SET first_name = 'Anna'");
-  await it.deploy({});
-  expect(await it.run()).toMatchObject({ totals: { changed: 1, dataPoints: 1 } });
-});
+scenario(
+  'a destination that is disabled or removed leaves Braze alone, and goes on from its ledger when it is back',
+  'paused',
+  async (it) => {
+    await it.insert(ANN);
+    await it.run();
+    await it.deploy({ destination: { enabled: false } });
+    await expect(it.run()).rejects.toThrow("destination 'paused' is disabled");
+    await cloud().deploy(renamed('paused', 'another'));
+    await expect(it.run()).rejects.toThrow("the parameters have no destination 'paused'");
+    expect(it.users().ann?.standard.first_name).toBe('Ann');
+    await it.sql("UPDATE people SET first_name = 'Anna'");
+    await it.deploy({});
+    expect(await it.run()).toMatchObject({ totals: { changed: 1, dataPoints: 1 } });
+  },
+);
 
-test('a query whose columns change their type sends the values of the new form, and no others', async () => {
-  const query = (score: string) => ({
+const scoreAs = (score: string) => ({
+  model: {
+    table: undefined,
     query: `SELECT id, email, first_name, joined, vip, ${score} AS score FROM retyped_query`,
-  });
-  const it = await scenario(cloud(), 'retyped_query', {
-    model: { table: undefined, groups: { fans: { property: 'email', op: 'exists' } }, ...query('score') },
-  });
-  await it.insert(ANN, BOB);
-  await it.run();
-  expect(it.users().ann?.custom).toEqual({ score: 20 });
-  await it.deploy({
-    model: { table: undefined, groups: { fans: { property: 'email', op: 'exists' } }, ...query("'s' || score") },
-  });
-  expect(await it.run()).toMatchObject({ totals: { changed: 2, dataPoints: 2 } });
-  expect(it.users().ann?.custom).toEqual({ score: 's20.0000' });
+    groups: { fans: { property: 'email', op: 'exists' as const } },
+  },
 });
+
+scenario(
+  'a query whose columns change their type sends the values of the new form, and no others',
+  { name: 'retyped_query', ...scoreAs('score') },
+  async (it) => {
+    await it.insert(ANN, BOB);
+    await it.run();
+    expect(it.users().ann?.custom).toEqual({ score: 20 });
+    await it.deploy(scoreAs("'s' || score"));
+    expect(await it.run()).toMatchObject({ totals: { changed: 2, dataPoints: 2 } });
+    expect(it.users().ann?.custom).toEqual({ score: 's20.0000' });
+  },
+);

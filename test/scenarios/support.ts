@@ -2,11 +2,12 @@
  * Scenarios: whole runs in the local cloud, from SQL to the users that Braze ends with.
  *
  * A file has one cloud. Each scenario has its own table, model and destination in it, so that no two see each other, and
- * begins with an empty workspace. What Braze should hold is written down in the scenario, or computed from the warehouse
+ * begins with an empty workspace. They are deployed together: a deployment starts its functions cold, as in an account,
+ * and that takes longer than a run. What Braze should hold is written down in the scenario, or computed from the warehouse
  * by code of its own: never by the code under test.
  */
 import type { BrazeUser } from '../../local/braze/emulator.ts';
-import { type LocalCloud, startLocalCloud } from '../../local/cloud.ts';
+import { type LocalCloud, type LocalCloudOptions, startLocalCloud } from '../../local/cloud.ts';
 import { parseParameters } from '../../shared/parameters/read.ts';
 import type { Parameters, ParametersInput } from '../../shared/parameters/schema.ts';
 import type { Run } from '../../shared/runs/model.ts';
@@ -49,39 +50,55 @@ const brazeApp: BrazeApp = {
   settleSeconds: 0,
 };
 
-/** Returns the parameters of one scenario, checked as a file would be. */
-export function parametersOf(name: string, change: Change = {}): Parameters {
+/**
+ * Returns the parameters of some scenarios: a model and a destination for each. Each is checked as a file of its own
+ * would be; one file could not have them all, as they write the same attributes, one scenario after the other.
+ */
+export function parametersOf(changes: Readonly<Record<string, Change>>, braze: Partial<BrazeApp> = {}): Parameters {
+  const files = Object.entries(changes).map(([name, change]) => fileOf(name, change, braze));
+  const [first] = files;
+  if (!first) throw new Error('there is no scenario');
+  return {
+    ...first,
+    models: Object.assign({}, ...files.map(({ models }) => models)),
+    destinations: Object.assign({}, ...files.map(({ destinations }) => destinations)),
+  };
+}
+
+function fileOf(name: string, change: Change, braze: Partial<BrazeApp>): Parameters {
   const input: ParametersInput = {
     environment: 'scenario',
     apps: {
       warehouse: { type: 'redshift', workgroup: 'analytics', database: 'dev' },
-      braze: { ...brazeApp, ...change.braze },
+      braze: { ...brazeApp, ...braze },
     },
-    models: {
-      people: {
-        app: 'warehouse',
-        table: `public.${name}`,
-        primaryKey: 'id',
-        groups: { fans: { property: 'score', op: 'gte', value: 10 }, vips: { property: 'vip', op: 'is_true' } },
-        ...change.model,
-      },
-    },
-    destinations: {
-      [name]: {
-        model: 'people',
-        app: 'braze',
-        syncMode: 'sync',
-        mapping: { external_id: 'id', email: 'email', first_name: 'first_name' },
-        customAttributes: { score: 'score', joined: 'joined', vip: 'vip' },
-        subscriptionGroups: { fans: GROUP_ID },
-        deletionGuard: { maxPercent: 60, maxRecords: 1000 },
-        shards: 2,
-        ...change.destination,
-      },
-    },
+    models: { [name]: modelOf(name, change.model) },
+    destinations: { [name]: destinationOf(name, change.destination) },
   };
   return parseParameters(JSON.stringify(input), `${name}.yaml`);
 }
+
+const modelOf = (name: string, change: Change['model']): Model =>
+  // What a change takes away is undefined; JSON leaves it out.
+  ({
+    app: 'warehouse',
+    table: `public.${name}`,
+    primaryKey: 'id',
+    groups: { fans: { property: 'score', op: 'gte', value: 10 }, vips: { property: 'vip', op: 'is_true' } },
+    ...change,
+  }) as Model;
+
+const destinationOf = (name: string, change: Change['destination']): Destination => ({
+  model: name,
+  app: 'braze',
+  syncMode: 'sync',
+  mapping: { external_id: 'id', email: 'email', first_name: 'first_name' },
+  customAttributes: { score: 'score', joined: 'joined', vip: 'vip' },
+  subscriptionGroups: { fans: GROUP_ID },
+  deletionGuard: { maxPercent: 60, maxRecords: 1000 },
+  shards: 1,
+  ...change,
+});
 
 export type Scenario = {
   readonly cloud: LocalCloud;
@@ -91,7 +108,7 @@ export type Scenario = {
   readonly insert: (...people: Person[]) => Promise<void>;
   /** One run, and what it did. */
   readonly run: (options?: Omit<StartEvent, 'destination'>) => Promise<Run>;
-  /** Deploys the scenario's parameters with other changes than before. */
+  /** Deploys the file's parameters, this scenario's with other changes than before. */
   readonly deploy: (change: Change) => Promise<void>;
   /** What Braze holds, by external id. */
   readonly users: () => Record<string, UserView>;
@@ -114,7 +131,7 @@ export const viewOf = ({ attributes, customAttributes, subscriptionGroups }: Bra
  * Gives a test file its cloud; its queues wait a tenth of what they are told. After each scenario Braze must have found
  * nothing to complain about, and after the last one Redshift's grammar must have an ear for every statement.
  */
-export function scenarioCloud(start: () => Promise<LocalCloud> = startScenarios): () => LocalCloud {
+export function scenarioCloud(start: () => Promise<LocalCloud>): () => LocalCloud {
   let cloud: LocalCloud | undefined;
   const started = (): LocalCloud => {
     if (!cloud) throw new Error('the cloud has not been started');
@@ -131,8 +148,6 @@ export function scenarioCloud(start: () => Promise<LocalCloud> = startScenarios)
   return started;
 }
 
-const startScenarios = (): Promise<LocalCloud> => startLocalCloud({ parameters: parametersOf('nobody'), hurry: 10 });
-
 /** Holds every statement against Redshift's grammar and functions: PGlite alone would accept more. */
 async function endScenarios(cloud: LocalCloud): Promise<void> {
   const statements = [...new Set(cloud.warehouse.statements().map(({ sql }) => sql))];
@@ -141,15 +156,82 @@ async function endScenarios(cloud: LocalCloud): Promise<void> {
   expect(statements.flatMap((sql) => checkRedshift(sql).map((problem) => `${problem}\n${sql}`))).toEqual([]);
 }
 
-/** Begins a scenario with an empty table and an empty workspace. */
-export async function scenario(cloud: LocalCloud, name: string, change: Change = {}): Promise<Scenario> {
-  await cloud.warehouse.exec(`
-    CREATE TABLE ${name} (
-      id varchar(2000), email varchar(2000), first_name varchar(2000), country varchar(100), score decimal(38, 4),
-      joined timestamp, vip boolean, notes varchar(65535)
-    )`);
-  await cloud.deploy(parametersOf(name, change));
-  cloud.braze().reset();
+/** A scenario's name, or its name and what is different in its parameters. */
+export type Place = string | (Omit<Change, 'braze'> & { readonly name: string });
+
+export type Scenarios = {
+  readonly cloud: () => LocalCloud;
+  /** A scenario that several tests share. */
+  readonly place: (place: Place) => () => Scenario;
+  /** A test with a table, a model and a destination of its own, and an empty workspace. */
+  readonly scenario: (title: string, place: Place, test: (it: Scenario) => Promise<void>, timeoutMs?: number) => void;
+  /** Deploys several scenarios' parameters with other changes than before. */
+  readonly deploy: (changes: Readonly<Record<string, Change>>) => Promise<void>;
+};
+
+export type ScenariosOptions = Partial<Omit<LocalCloudOptions, 'parameters'>> & {
+  /** What is different in the parameters of all scenarios. */
+  readonly common?: Change;
+};
+
+/** Returns what a test file declares its scenarios with. All of them are deployed at once, before the first one. */
+export function scenarios({ common = {}, ...options }: ScenariosOptions = {}): Scenarios {
+  const declared = new Map<string, Change>();
+  const ownApp = common.braze ?? {};
+  let app = ownApp;
+  const parameters = (): Parameters => parametersOf(Object.fromEntries(declared), app);
+  const cloud = scenarioCloud(async () => {
+    const started = await startLocalCloud({ parameters: parameters(), hurry: 10, ...options });
+    for (const name of declared.keys()) await started.warehouse.exec(tableOf(name));
+    return started;
+  });
+  const deploy: Scenarios['deploy'] = async (changes) => {
+    app = ownApp;
+    for (const [name, change] of Object.entries(changes)) {
+      declared.set(name, withCommon(common, change));
+      if (change.braze) app = { ...ownApp, ...change.braze };
+    }
+    await cloud().deploy(parameters());
+  };
+  const place: Scenarios['place'] = (given) => {
+    const { name, ...change } = typeof given === 'string' ? { name: given } : given;
+    if (declared.has(name)) throw new Error(`there are two scenarios of the name ${name}`);
+    declared.set(name, withCommon(common, change));
+    return () => scenarioOf(cloud(), name, (next) => deploy({ [name]: next }));
+  };
+  return {
+    cloud,
+    place,
+    deploy,
+    scenario: (title, given, body, timeoutMs) => {
+      const begin = place(given);
+      test(
+        title,
+        async () => {
+          const it = begin();
+          // Another scenario may have left another app, or a file of its own.
+          if (app !== ownApp || !cloud().parameters().destinations[it.name]) await deploy({});
+          cloud().braze().reset();
+          await body(it);
+        },
+        timeoutMs,
+      );
+    },
+  };
+}
+
+const withCommon = (common: Change, change: Change): Change => ({
+  model: { ...common.model, ...change.model },
+  destination: { ...common.destination, ...change.destination },
+});
+
+const tableOf = (name: string): string => `
+  CREATE TABLE ${name} (
+    id varchar(2000), email varchar(2000), first_name varchar(2000), country varchar(100), score decimal(38, 4),
+    joined timestamp, vip boolean, notes varchar(65535)
+  )`;
+
+function scenarioOf(cloud: LocalCloud, name: string, deploy: Scenario['deploy']): Scenario {
   const sql = (text: string): Promise<void> => cloud.warehouse.exec(text.replaceAll(/\bpeople\b/g, name));
   return {
     cloud,
@@ -160,7 +242,7 @@ export async function scenario(cloud: LocalCloud, name: string, change: Change =
       await sql(`INSERT INTO people (${COLUMNS.join(', ')}) VALUES ${rows.join(', ')}`);
     },
     run: (options = {}) => cloud.run({ destination: name, ...options }),
-    deploy: (next) => cloud.deploy(parametersOf(name, next)),
+    deploy,
     users: () =>
       Object.fromEntries(
         cloud

@@ -1,41 +1,42 @@
-import { scenario, scenarioCloud } from './support.ts';
+import { scenarios } from './support.ts';
 
-const cloud = scenarioCloud();
+const { cloud, scenario } = scenarios();
 
 const QUERY = 'SELECT * FROM all_types';
 
-test('every type of the warehouse reaches Braze with its own meaning', async () => {
-  const columns = [
-    'small',
-    'big',
-    'price',
-    'ratio',
-    'yes',
-    'name',
-    'fixed',
-    'day',
-    'at_local',
-    'at_zone',
-    'tags',
-    'address',
-    'nothing',
-  ];
-  const it = await scenario(cloud(), 'types', {
-    model: { table: undefined, query: QUERY } as never,
-    destination: {
-      mapping: { external_id: 'id', dob: 'at_local', email_open_tracking_disabled: 'yes', current_location: 'place' },
-      customAttributes: {
-        ...Object.fromEntries(columns.map((column) => [column, column])),
-        big_text: { property: 'huge', type: 'string' },
-        price_text: { property: 'price', type: 'string' },
-        flag_text: { property: 'flag', type: 'boolean' },
-        number_text: { property: 'digits', type: 'integer' },
-        list_text: { property: 'list', type: 'array' },
-      },
-      subscriptionGroups: {},
+const COLUMNS = [
+  'small',
+  'big',
+  'price',
+  'ratio',
+  'yes',
+  'name',
+  'fixed',
+  'day',
+  'at_local',
+  'at_zone',
+  'tags',
+  'address',
+  'nothing',
+];
+const allTypes = {
+  name: 'types',
+  model: { table: undefined, query: QUERY },
+  destination: {
+    mapping: { external_id: 'id', dob: 'at_local', email_open_tracking_disabled: 'yes', current_location: 'place' },
+    customAttributes: {
+      ...Object.fromEntries(COLUMNS.map((column) => [column, column])),
+      big_text: { property: 'huge', type: 'string' },
+      price_text: { property: 'price', type: 'string' },
+      flag_text: { property: 'flag', type: 'boolean' },
+      number_text: { property: 'digits', type: 'integer' },
+      list_text: { property: 'list', type: 'array' },
     },
-    braze: {},
-  });
+    subscriptionGroups: {},
+  },
+} as const;
+
+scenario('every type of the warehouse reaches Braze with its own meaning', allTypes, async (it) => {
   await cloud().warehouse.exec(`
     CREATE TABLE all_types (id bigint, small smallint, big bigint, huge bigint, price decimal(12, 2), ratio float8, yes boolean,
       name varchar(50), fixed char(5), day date, at_local timestamp, at_zone timestamptz, tags super, address super, place super,
@@ -78,48 +79,56 @@ test('every type of the warehouse reaches Braze with its own meaning', async () 
   expect((await it.run()).totals).toMatchObject({ unchanged: 1, requests: 0 });
 });
 
-test('an integer beyond 2^53 that is not typed as a text is rejected with that advice', async () => {
-  const it = await scenario(cloud(), 'too_big', {
+scenario(
+  'an integer beyond 2^53 that is not typed as a text is rejected with that advice',
+  {
+    name: 'too_big',
     model: {
       table: undefined,
       query: 'SELECT id, CAST(9007199254740993 AS bigint) AS score, vip FROM too_big',
-    } as never,
+    },
     destination: { mapping: { external_id: 'id' }, customAttributes: ['score'], subscriptionGroups: {} },
-  });
-  await it.insert({ id: 'ann' });
-  const run = await it.run();
-  expect(run).toMatchObject({ status: 'partial', totals: { rejected: 1, requests: 0 } });
-  const [rejection] = await cloud().runs().rejections(run.run, 1);
-  expect(rejection).toMatchObject({ field: 'score', reason: expect.stringContaining("the type 'string'") });
-});
+  },
+  async (it) => {
+    await it.insert({ id: 'ann' });
+    const run = await it.run();
+    expect(run).toMatchObject({ status: 'partial', totals: { rejected: 1, requests: 0 } });
+    const [rejection] = await cloud().runs().rejections(run.run, 1);
+    expect(rejection).toMatchObject({ field: 'score', reason: expect.stringContaining("the type 'string'") });
+  },
+);
 
-test('names that collide with the insides of objects are names like any other', async () => {
-  const it = await scenario(cloud(), 'strange_names', {
+scenario(
+  'names that collide with the insides of objects are names like any other',
+  {
+    name: 'strange_names',
     destination: {
       mapping: { external_id: 'id' },
       customAttributes: { constructor: 'first_name', toString: 'email', hasOwnProperty: 'score' },
     },
-  });
-  await it.insert(
-    { id: '__proto__', first_name: 'P', email: 'p@example.com', score: 3 },
-    { id: 'constructor', first_name: 'C' },
-  );
-  expect(await it.run()).toMatchObject({ status: 'succeeded', totals: { accepted: 2 } });
-  const users = cloud()
-    .braze()
-    .users()
-    .map(({ externalId, customAttributes }) => [externalId ?? '', Object.entries(customAttributes)] as const);
-  expect(new Map(users)).toEqual(
-    new Map<string, unknown>([
-      [
-        '__proto__',
+  },
+  async (it) => {
+    await it.insert(
+      { id: '__proto__', first_name: 'P', email: 'p@example.com', score: 3 },
+      { id: 'constructor', first_name: 'C' },
+    );
+    expect(await it.run()).toMatchObject({ status: 'succeeded', totals: { accepted: 2 } });
+    const users = cloud()
+      .braze()
+      .users()
+      .map(({ externalId, customAttributes }) => [externalId ?? '', Object.entries(customAttributes)] as const);
+    expect(new Map(users)).toEqual(
+      new Map<string, unknown>([
         [
-          ['constructor', 'P'],
-          ['toString', 'p@example.com'],
-          ['hasOwnProperty', 3],
+          '__proto__',
+          [
+            ['constructor', 'P'],
+            ['toString', 'p@example.com'],
+            ['hasOwnProperty', 3],
+          ],
         ],
-      ],
-      ['constructor', [['constructor', 'C']]],
-    ]),
-  );
-});
+        ['constructor', [['constructor', 'C']]],
+      ]),
+    );
+  },
+);
