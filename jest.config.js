@@ -10,6 +10,7 @@ export default {
     ],
   },
   testEnvironment: 'node',
+  testSequencer: '<rootDir>/test/sequencer.js',
   testTimeout: 60_000,
   // Scenarios wait as often as they work, so that all cores can be used.
   maxWorkers: '100%',
