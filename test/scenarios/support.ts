@@ -8,9 +8,11 @@
  */
 import type { BrazeUser } from '../../local/braze/emulator.ts';
 import { type LocalCloud, type LocalCloudOptions, startLocalCloud } from '../../local/cloud.ts';
+import { startPlanner } from '../../local/planner.ts';
 import { parseParameters } from '../../shared/parameters/read.ts';
 import type { Parameters, ParametersInput } from '../../shared/parameters/schema.ts';
 import type { Run } from '../../shared/runs/model.ts';
+import type { Plan, PlanOptions } from '../../shared/runs/plan-tally.ts';
 import type { StartEvent } from '../../shared/runs/start-run.ts';
 import { checkRedshift } from '../support/redshift-grammar.ts';
 
@@ -108,6 +110,8 @@ export type Scenario = {
   readonly insert: (...people: Person[]) => Promise<void>;
   /** One run, and what it did. */
   readonly run: (options?: Omit<StartEvent, 'destination'>) => Promise<Run>;
+  /** What a run would do. */
+  readonly plan: (options?: Partial<PlanOptions>) => Promise<Plan>;
   /** Deploys the file's parameters, this scenario's with other changes than before. */
   readonly deploy: (change: Change) => Promise<void>;
   /** What Braze holds, by external id. */
@@ -242,6 +246,14 @@ function scenarioOf(cloud: LocalCloud, name: string, deploy: Scenario['deploy'])
       await sql(`INSERT INTO people (${COLUMNS.join(', ')}) VALUES ${rows.join(', ')}`);
     },
     run: (options = {}) => cloud.run({ destination: name, ...options }),
+    plan: async (options) => {
+      const planner = startPlanner(cloud);
+      try {
+        return await planner.plan(name, options);
+      } finally {
+        planner.close();
+      }
+    },
     deploy,
     users: () =>
       Object.fromEntries(
