@@ -130,6 +130,7 @@ test.each([
   ],
   ['SQL that is not there', ['run', ...common, '--warehouse-sql', join(dir, 'none.sql')], 'none.sql'],
   ['secrets that are no JSON', ['run', ...common, '--secrets', day1], 'no JSON object'],
+  ['groups without a resync', ['run', ...common, '--with-groups'], '--with-groups goes with --resync'],
   ['secrets without the key', ['run', ...common, '--secrets', file('empty.json', '{}')], 'braze/key'],
 ])('a command line with %s exits with 2 and says so on stderr alone', async (_, args, said) => {
   const result = await w2b(...args);
@@ -232,7 +233,7 @@ test('a plan counts the fields that changed and who joins or leaves a group', as
   });
 });
 
-test('held deletions exit with 1 and are released on request', async () => {
+test('held deletions exit with 1, are listed, discarded by one person, and approved by another', async () => {
   const gone = await w2b(
     'run',
     ...common,
@@ -241,8 +242,25 @@ test('held deletions exit with 1 and are released on request', async () => {
     file('gone.sql', 'DELETE FROM customers WHERE id > 2'),
   );
   expect(gone.code).toBe(1);
-  expect(runs(gone)).toMatchObject([{ status: 'held', removed: 2, held: 2, deleted: 0, changed: 2 }]);
-  const approved = await w2b('run', ...common, '--json', '--approve-deletions');
+  const [run] = runs(gone);
+  expect(run).toMatchObject({ status: 'held', removed: 2, held: 2, deleted: 0, changed: 2 });
+
+  const listed = await w2b('held', ...common, '--json');
+  expect(listed.code).toBe(1);
+  const hold = {
+    ...{ destination: 'customers_to_braze', effect: 'deletions', records: 2, of: 4, run: run?.run },
+    samples: [recordHash('3'), recordHash('4')].sort(),
+  };
+  expect(JSON.parse(listed.stdout)).toEqual({ held: [expect.objectContaining(hold)] });
+
+  const discarded = await w2b('discard', 'deletions', ...common, '-d', 'customers_to_braze', '--by', 'jane');
+  expect(discarded).toMatchObject({ code: 0, stderr: '' });
+  expect(discarded.stdout).toContain('discarded: deletions');
+  const nothingWaits = await w2b('held', ...common);
+  expect(nothingWaits.code).toBe(0);
+  expect(nothingWaits.stdout).toContain('discarded by jane');
+
+  const approved = await w2b('run', ...common, '--json', '--approve', 'deletions', '--by', 'john');
   expect(approved.code).toBe(0);
   expect(runs(approved)).toMatchObject([{ status: 'succeeded', removed: 2, held: 0, deleted: 2 }]);
 });
