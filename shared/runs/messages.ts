@@ -10,13 +10,15 @@ import type { JsonValue } from '../values/json.ts';
 
 const RunKey = { run: z.string().min(1), destination: z.string().min(1) };
 const shard = z.int().min(0).max(255);
+/** How often all tries of a message failed, and it was put back all the same. */
+const again = z.int().optional();
 
 /** Steps of a run that the extract queue carries. */
 export const ExtractMessage = z.discriminatedUnion('kind', [
   /** Ask for the model's columns, settle what earlier runs left open, submit the shards. */
-  z.object({ kind: z.literal('prepare'), ...RunKey, polls: z.int().default(0) }),
+  z.object({ kind: z.literal('prepare'), ...RunKey, polls: z.int().default(0), again }),
   /** Read one shard, from its cursor on. */
-  z.object({ kind: z.literal('shard'), ...RunKey, shard, polls: z.int().default(0) }),
+  z.object({ kind: z.literal('shard'), ...RunKey, shard, polls: z.int().default(0), again }),
 ]);
 export type ExtractMessage = z.infer<typeof ExtractMessage>;
 
@@ -66,8 +68,7 @@ const batch = {
   shard,
   seq: z.int().min(0),
   epoch: z.string().min(1),
-  /** How often all tries of it failed before it got to be written. */
-  again: z.int().optional(),
+  again,
 };
 
 /** What becomes one request to Braze. `epoch` names the reading of the shard that made the batch (see model.ts). */
