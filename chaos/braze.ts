@@ -364,7 +364,10 @@ export function braze({ seed, timeline, faults, lambda, watcher, settleMs, answe
     const fault = isOut ? random.pick(OUTAGE[outage.applied ? 'applied' : 'not']) : drawn;
     const wholly = path === '/users/track' && fault === undefined ? faults.draw('whole') : undefined;
     const whole = refuseWhole(wholly);
-    if (fault ?? wholly) say(`!! ${fault ?? wholly}`);
+    if (fault ?? wholly) {
+      say(`!! ${fault ?? wholly}`);
+      invocation.hit = true;
+    }
     if (fault === 'invocation dies before a call') {
       lambda.kill(invocation, fault);
       return new Promise(() => undefined);

@@ -72,8 +72,8 @@ export type JudgeOptions = {
   /** What was deployed for a destination when an environment was made. */
   readonly specOf: (destination: string, deployment: number) => DestinationSpec;
   readonly tables: () => Tables;
-  /** Whether anything has happened that messages can be lost by. */
-  readonly mayLoseMessages: () => boolean;
+  /** Whether anything has happened that messages of a run can be lost by. */
+  readonly mayLoseMessages: (run: string) => boolean;
 };
 
 const OPEN = new Set(['running', 'failing']);
@@ -264,12 +264,12 @@ export function judge({ now, specOf, tables, mayLoseMessages }: JudgeOptions): J
     const told = total('accepted') + total('deleted') + total('refused') + total('absent') + total('undelivered');
     if (total('sent') !== found('sent', sending) || total('sent') !== told)
       violation('totals add up', `${run}: ${total('sent')} sent, ${told} accounted for`);
-    if (now() - info.failingSince > FAILING_MS && !mayLoseMessages())
+    if (now() - info.failingSince > FAILING_MS && !mayLoseMessages(run))
       violation('no run loses its way', `${run} has failed, and ended ${now() - info.failingSince} ms later`);
     const [error] = listIn([item.error]);
     // The secret always holds a key that is valid.
     if (String(error?.found).includes('answered 401')) violation('a new key is read from its secret', run);
-    if (String(error?.found).includes('messages are lost') && !mayLoseMessages())
+    if (String(error?.found).includes('messages are lost') && !mayLoseMessages(run))
       violation('no run loses its way', `${run}: ${String(error?.found)}`);
     if (!['succeeded', 'partial', 'held'].includes(info.status)) return;
     if (shards.length !== spec.shards || shards.some(({ done }) => done !== true))
@@ -300,11 +300,15 @@ export function judge({ now, specOf, tables, mayLoseMessages }: JudgeOptions): J
       }
       info.shards++;
       info.rows.push(...rows);
-      info.records = recordsOf(info.spec, info.rows);
+      const records = recordsOf(info.spec, info.rows);
+      info.records = records;
       const entries = ledgerOf(tables(), destination);
-      info.known = entries.filter(({ g }) => g !== true).length;
-      const keys = entries.map(({ k }) => String(k));
-      info.removable = new Set(keys.filter((key) => !info.records?.has(key)));
+      const { spec } = info;
+      // A profile that stayed is removed once more when it may be in a group again, or when all who left are deleted.
+      const owed = ({ k, g }: Item): boolean =>
+        !records.has(String(k)) && (g !== true || spec.syncMode === 'sync' || known.mayBeInGroup(String(k)));
+      info.known = entries.filter((entry) => entry.g !== true || owed(entry)).length;
+      info.removable = new Set(entries.filter(owed).map(({ k }) => String(k)));
       info.holders = known.holders((user) => user.includes(destination));
     },
     sent: (request) => {

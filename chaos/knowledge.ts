@@ -35,6 +35,8 @@ export type Knowledge = {
   readonly ended: (invocation: Invocation, outcome: Outcome) => void;
   /** The value that Braze was last told for certain; undefined when it never was or that is not certain. */
   readonly told: (user: string, name: string) => { readonly value: Value } | 'uncertain' | undefined;
+  /** Whether Braze may have a user in any group, by what it was told. */
+  readonly mayBeInGroup: (user: string) => boolean;
   /** How many users of a destination Braze may hold something of, by name of attribute or group. */
   readonly holders: (belongs: (user: string) => boolean) => Map<string, number>;
 };
@@ -195,6 +197,10 @@ export function knowledge(violation: (invariant: string, text: string) => void):
       if (!known) return undefined;
       return known.uncertain ? 'uncertain' : { value: known.value };
     },
+    mayBeInGroup: (user) =>
+      [...(users.get(user)?.values ?? [])].some(
+        ([name, { value, uncertain }]) => name.startsWith('g:') && (uncertain || value === 'subscribed'),
+      ),
     holders: (belongs) => {
       const counts = new Map<string, number>();
       for (const [name, user] of users) {

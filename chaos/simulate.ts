@@ -76,13 +76,15 @@ export async function simulate(seed: number, options: SimulateOptions = {}): Pro
   });
   let losses = 0;
   let kills = 0;
+  /** Invocations that died, by run. */
+  const deaths = new Map<string, number>();
   const court = judge({
     now: time.now,
-    mayLoseMessages: () =>
+    mayLoseMessages: (run) =>
       losses > 0 ||
-      (kills > 0 && account.queues.deadLetters(EXTRACT_QUEUE) + account.queues.deadLetters(BATCH_QUEUE) > 0) ||
+      account.queues.lost().some((body) => runOf(body) === run) ||
       // A message whose function dies comes again after 18 minutes: a few times in a row, and its run counts as stuck.
-      kills > 2 ||
+      (deaths.get(run) ?? 0) > 2 ||
       faults.injected().some(({ kind }) => LOSSES.has(kind)),
     tables: () => account.tables,
     specOf: (destination, deployment) => {
@@ -109,7 +111,11 @@ export async function simulate(seed: number, options: SimulateOptions = {}): Pro
       sent: court.sent,
       answered: court.knowledge.answered,
       ended: (invocation, outcome) => {
-        if (outcome.kind === 'killed') kills++;
+        if (outcome.kind === 'killed') {
+          kills++;
+          const run = runOf(invocation.body);
+          deaths.set(run, (deaths.get(run) ?? 0) + 1);
+        }
         court.knowledge.ended(invocation, outcome);
       },
       wrote: court.wrote,
@@ -446,6 +452,9 @@ export async function simulate(seed: number, options: SimulateOptions = {}): Pro
     traceHash: traceHash?.digest('hex'),
   };
 }
+
+/** Returns the run that a message is of. */
+const runOf = (body = '{}'): string => (JSON.parse(body) as { readonly run?: string }).run ?? '';
 
 const isOf = (body: string | undefined, destination: string): boolean =>
   body?.includes(`"destination":"${destination}"`) === true;
