@@ -2,6 +2,7 @@
  * What happens to a simulated world, as a list of steps that stand on their own: a failing history is made shorter by
  * leaving steps out. Each step says how long it is until the next one.
  */
+import type { Outage, OutageKind } from './braze.ts';
 import { type Random, randomOf } from './random.ts';
 import type { Cell, WarehouseRow } from './redshift.ts';
 import type { AppSpec, DestinationSpec, FieldSpec, GroupSpec, Limits } from './specs.ts';
@@ -26,7 +27,10 @@ export type Step = { readonly waitMs: number } & (
   | { readonly kind: 'column'; readonly destination: string; readonly name: string; readonly typeName: string }
   | ({ readonly kind: 'start'; readonly destination: string; readonly twice: boolean } & Flags)
   | { readonly kind: 'discard'; readonly destination: string }
-  | { readonly kind: 'outage'; readonly lastsMs: number; readonly applied: boolean }
+  | ({ readonly kind: 'outage'; readonly lastsMs: number; readonly turnsAfterMs: number } & Pick<
+      Outage,
+      'first' | 'later'
+    >)
   | { readonly kind: 'own user'; readonly user: string }
   | { readonly kind: 'consent'; readonly user: string; readonly group: string; readonly state: string }
   | { readonly kind: 'rotate key'; readonly graceMs: number }
@@ -103,6 +107,13 @@ export const COLUMN_TYPES: Readonly<Record<string, string>> = {
 const SECOND_MS = 1000;
 const MINUTE_MS = 60 * SECOND_MS;
 const HOUR_MS = 60 * MINUTE_MS;
+
+/** Returns a row in which there is nothing at all: its user is known by its key alone. */
+const bareRow = (key: string): WarehouseRow => ({
+  key,
+  cells: Object.fromEntries(Object.keys(VALUES).map((column) => [column, null])),
+  holds: new Set(),
+});
 
 /** Returns a row of a key. */
 function rowOf(random: Random, key: string | null, badness: number): WarehouseRow {
@@ -215,6 +226,25 @@ function changedSpec(random: Random, spec: DestinationSpec): { spec: Destination
   }
 }
 
+const LOST: readonly OutageKind[] = [
+  'takes all and says nothing of it',
+  'takes all and answers 5xx',
+  'takes all and loses its connections',
+  'takes all and loses its connections',
+  'does nothing',
+];
+
+/** What is answered, or not, during an outage; some turn into failures that are certain to have no effect. */
+function outageOf(random: Random): { turnsAfterMs: number } & Pick<Outage, 'first' | 'later'> {
+  const first = random.pick(LOST);
+  const turns = random.chance(0.4);
+  return {
+    first,
+    turnsAfterMs: turns ? random.int(SECOND_MS, 50 * SECOND_MS) : HOUR_MS,
+    later: turns ? random.pick(['is not reached', 'knows the account no more']) : first,
+  };
+}
+
 const GAPS: readonly (readonly [number, number])[] = [
   [0, 2 * SECOND_MS],
   [2 * SECOND_MS, 60 * SECOND_MS],
@@ -236,7 +266,7 @@ export function historyOf(seed: number): History {
     settleSeconds: random.pick([5, 8]),
   };
   const specs = new Map(names.map((name) => [name, newSpec(random)]));
-  const badness = random.pick([0, 0, 0.03, 0.15]);
+  const badness = random.pick([0, 0.03, 0.1, 0.2]);
   const steps: Step[] = [];
   const current = new Map(specs);
   const rows = new Map<string, Map<string, readonly WarehouseRow[]>>();
@@ -265,7 +295,8 @@ export function historyOf(seed: number): History {
 
   /** Something changes, a run may or may not tell Braze, and it changes back: what the ledger says is true again, or is not. */
   const thereAndBack = (destination: string): void => {
-    const isOut = random.chance(0.3);
+    const isBare = random.chance(0.15);
+    const isOut = isBare || random.chance(0.3);
     const run = (): void => {
       steps.push({
         kind: 'start',
@@ -278,16 +309,20 @@ export function historyOf(seed: number): History {
       });
     };
     const keys = random.shuffled(keysOf.get(destination) ?? []).slice(0, random.int(1, 3));
+    if (isBare) {
+      for (const key of keys) setRows(destination, key, [bareRow(key)]);
+      run();
+    }
     const before = keys.map((key) => [key, rows.get(destination)?.get(key) ?? []] as const);
     const spec = current.get(destination);
-    const isDeploy = spec !== undefined && random.chance(0.25);
+    const isDeploy = spec !== undefined && !isBare && random.chance(0.25);
     if (isDeploy) steps.push({ kind: 'deploy', destination, ...changedSpec(random, spec), waitMs: 0 });
     else
       for (const [key, [row]] of before) {
-        const leaves = row !== undefined && random.chance(0.4);
+        const leaves = row !== undefined && (isBare || random.chance(0.4));
         setRows(destination, key, leaves ? [] : [row ? changedRow(random, row, 0) : rowOf(random, key, 0)]);
       }
-    if (isOut) steps.push({ kind: 'outage', lastsMs: 12 * MINUTE_MS, applied: random.chance(0.8), waitMs: 0 });
+    if (isOut) steps.push({ kind: 'outage', lastsMs: 12 * MINUTE_MS, ...outageOf(random), waitMs: 0 });
     run();
     if (isDeploy) steps.push({ kind: 'deploy', destination, spec, what: 'back', waitMs: 0 });
     else for (const [key, list] of before) setRows(destination, key, list);

@@ -18,7 +18,7 @@ import {
   type Wanted,
   wantedOf,
 } from './specs.ts';
-import { LEDGER_TABLE, RUNS_TABLE } from './world.ts';
+import { LEDGER_TABLE, RUNS_TABLE, START_RUN } from './world.ts';
 
 export type Violation = { readonly invariant: string; readonly text: string; readonly at: number };
 
@@ -245,10 +245,10 @@ export function judge({ now, specOf, tables, mayLoseMessages }: JudgeOptions): J
       violation('one run is open', `${open.map((other) => other.run).join(' and ')} of ${destination}`);
     if (before && !OPEN.has(String(before.status)) && OPEN.has(status))
       violation('an ended run stays ended', `${run} is ${status} again`);
-    if (before && OPEN.has(String(before.status)) && !OPEN.has(status)) checkTotals(info);
+    if (before && OPEN.has(String(before.status)) && !OPEN.has(status)) checkTotals(info, invocation);
   };
 
-  const checkTotals = (info: RunInfo): void => {
+  const checkTotals = (info: RunInfo, invocation: Invocation): void => {
     const { item, run, spec } = info;
     const totals = numbersIn(item.totals);
     const parts = tables().partition(RUNS_TABLE, `run#${run}`);
@@ -271,6 +271,9 @@ export function judge({ now, specOf, tables, mayLoseMessages }: JudgeOptions): J
     if (String(error?.found).includes('answered 401')) violation('a new key is read from its secret', run);
     if (String(error?.found).includes('messages are lost') && !mayLoseMessages(run))
       violation('no run loses its way', `${run}: ${String(error?.found)}`);
+    // Only the sweeper, and a start in its place, may end a run whose shards nobody reads to their end.
+    if (invocation.name !== START_RUN && shards.some(({ done }) => done !== true))
+      violation('totals add up', `${run} is ${info.status} while a shard of it is read`);
     if (!['succeeded', 'partial', 'held'].includes(info.status)) return;
     if (shards.length !== spec.shards || shards.some(({ done }) => done !== true))
       violation('totals add up', `${run} is ${info.status} with shards that are not read`);
@@ -332,7 +335,7 @@ export function judge({ now, specOf, tables, mayLoseMessages }: JudgeOptions): J
         if (user !== undefined && user !== '') {
           if (md5(user) !== hash) violation('the ledger is keyed by record hash', `${user}: ${hash}`);
           users.set(hash, user);
-          known.committed(invocation, user, after?.r);
+          known.committed(invocation, user, after?.r, after === undefined);
         }
         return;
       }

@@ -17,6 +17,7 @@ type Fate = {
   last: 'pending' | 'accepted' | 'refused' | 'not_applied' | 'refused_whole' | 'unknown';
   /** An attempt may have been applied without our knowing. */
   maybe: boolean;
+  readonly run: string;
   change: Change;
   /** What was known of the values that the change names, before. */
   readonly before: ReadonlyMap<string, Known | undefined>;
@@ -26,10 +27,10 @@ type Fate = {
 export type RunFlags = { readonly retry: boolean; readonly resync: unknown };
 
 export type Knowledge = {
-  readonly sent: (request: BrazeRequest, flags: RunFlags) => void;
+  readonly sent: (request: BrazeRequest, flags: RunFlags & { readonly run: string }) => void;
   readonly answered: (request: BrazeRequest, answer: Answer) => void;
   /** The ledger was told of a user by an invocation; `refusal` names the refused state that it remembers. */
-  readonly committed: (invocation: Invocation, user: string, refusal: unknown) => void;
+  readonly committed: (invocation: Invocation, user: string, refusal: unknown, isGone: boolean) => void;
   /** A batch was settled with every answer known: however the invocation ends, nothing of it is in doubt. */
   readonly settled: (invocation: Invocation) => void;
   readonly ended: (invocation: Invocation, outcome: Outcome) => void;
@@ -56,6 +57,8 @@ export function knowledge(violation: (invariant: string, text: string) => void):
   const commits = new Map<Invocation, Set<string>>();
   const settled = new Set<Invocation>();
   const refusals = new Map<string, unknown>();
+  /** Users whose deletion was accepted and committed, by the run that did so. */
+  const deleted = new Map<string, string>();
 
   const userOf = (name: string): User => {
     let user = users.get(name);
@@ -146,6 +149,11 @@ export function knowledge(violation: (invariant: string, text: string) => void):
   return {
     sent: (request, flags) => {
       const { invocation } = request;
+      for (const { user, deletes } of request.changes) {
+        if (!deletes) deleted.delete(user);
+        else if ((deleted.get(user) ?? flags.run) !== flags.run)
+          violation('only differences are sent', `${user} is deleted again`);
+      }
       const mine = fates.get(invocation) ?? new Map<string, Fate>();
       fates.set(invocation, mine);
       for (const change of request.changes) {
@@ -160,7 +168,7 @@ export function knowledge(violation: (invariant: string, text: string) => void):
         const user = userOf(change.user);
         const names = change.deletes ? [...user.values.keys()] : [...change.values.keys()];
         const before = new Map(names.map((name) => [name, copyOf(user.values.get(name))]));
-        mine.set(change.user, { last: 'pending', maybe: false, change, before });
+        mine.set(change.user, { last: 'pending', maybe: false, run: flags.run, change, before });
         for (const name of names)
           user.values.set(name, { value: user.values.get(name)?.value ?? null, uncertain: true });
       }
@@ -176,8 +184,10 @@ export function knowledge(violation: (invariant: string, text: string) => void):
         if (fate.last === 'unknown') fate.maybe = true;
       }
     },
-    committed: (invocation, user, refusal) => {
+    committed: (invocation, user, refusal, isGone) => {
       refusals.set(user, refusal);
+      const fate = fates.get(invocation)?.get(user);
+      if (isGone && fate?.change.deletes && fate.last === 'accepted') deleted.set(user, fate.run);
       const mine = commits.get(invocation);
       if (mine) mine.add(user);
       else commits.set(invocation, new Set([user]));
@@ -186,6 +196,9 @@ export function knowledge(violation: (invariant: string, text: string) => void):
       settled.add(invocation);
     },
     ended: (invocation, outcome) => {
+      // Its intent may say that Braze has them, whether or not a request has left.
+      const body: Partial<BatchBody> = JSON.parse(invocation.body ?? '{}');
+      if (body.kind === 'upsert') for (const { k } of body.records ?? []) deleted.delete(k);
       if (!isWell(outcome) && !settled.has(invocation)) doubt(invocation);
       else if (fates.has(invocation)) endedWell(invocation);
       fates.delete(invocation);

@@ -331,6 +331,12 @@ export const MUTANTS: readonly Mutant[] = [
     replace: '  return settled >= sent - 1;\n',
   },
   {
+    name: 'goes on before all shards are read',
+    file: VERDICT,
+    find: 'shards.length > 0 && shards.every((shard) => shard.done && shard.pass === pass);',
+    replace: 'shards.some((shard) => shard.done && shard.pass === pass);',
+  },
+  {
     name: 'closes before all shards are read',
     file: CLOSE,
     find: '  if (shards.some((shard) => !shard.done)) return false;\n',

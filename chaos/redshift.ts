@@ -33,7 +33,12 @@ type Statement = {
   readonly end: 'FINISHED' | 'FAILED' | 'ABORTED';
   readonly columns: readonly { readonly name: string; readonly typeName: string }[];
   readonly records: readonly (readonly Field[])[];
+  /** How often it was told that it will yield nothing. */
+  vain: number;
 };
+
+/** More often than by all tries of a message and of its copies, nobody asks about a statement that has failed. */
+const MAX_VAIN = 40;
 
 /** Told of each statement that was submitted: its name, and the rows that it yields. */
 export type Submitted = (
@@ -54,6 +59,7 @@ export type RedshiftOptions = {
   /** The model of a destination, now. */
   readonly modelOf: (destination: string) => ModelState;
   readonly submitted: Submitted;
+  readonly violation: (invariant: string, text: string) => void;
   readonly pageRows: number;
 };
 
@@ -73,7 +79,15 @@ export function md5(key: string): string {
 const RESULT_MS = 24 * 3_600_000;
 
 /** Returns the service. */
-export function redshift({ seed, timeline, lambda, modelOf, submitted, pageRows }: RedshiftOptions): Redshift {
+export function redshift({
+  seed,
+  timeline,
+  lambda,
+  modelOf,
+  submitted,
+  violation,
+  pageRows,
+}: RedshiftOptions): Redshift {
   const random = randomOf(seed, WAREHOUSE);
   const byToken = new Map<string, Statement>();
   const byId = new Map<string, Statement>();
@@ -105,6 +119,7 @@ export function redshift({ seed, timeline, lambda, modelOf, submitted, pageRows 
     const base = {
       id: `s${byId.size + 1}`,
       submittedAt,
+      vain: 0,
       endsAt: submittedAt + takesMs,
       end:
         fault === 'statement fails'
@@ -137,9 +152,12 @@ export function redshift({ seed, timeline, lambda, modelOf, submitted, pageRows 
   const describe = (input: Readonly<Record<string, unknown>>, fault: FaultKind | undefined): unknown => {
     if (fault === 'redshift throttles') throw awsError('ThrottlingException', 400);
     if (fault === 'redshift answers 500') throw awsError('InternalServerException', 500);
-    const { id, endsAt, end, records, submittedAt } = statementOf(input.Id);
+    const statement = statementOf(input.Id);
+    const { id, endsAt, end, records, submittedAt } = statement;
     if (timeline.now() < endsAt)
       return { Id: id, Status: timeline.now() - submittedAt < 100 ? 'SUBMITTED' : 'STARTED' };
+    if (end !== 'FINISHED' && ++statement.vain === MAX_VAIN)
+      violation('no statement is waited for in vain', `${id} is ${end}, and asked about ${MAX_VAIN} times`);
     return {
       Id: id,
       Status: end,

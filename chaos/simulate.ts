@@ -208,7 +208,7 @@ export async function simulate(seed: number, options: SimulateOptions = {}): Pro
         braze.setRefusing(step.refuses);
         break;
       case 'outage':
-        braze.setOutage(time.now() + step.lastsMs, step.applied);
+        braze.setOutage({ ...step, untilMs: time.now() + step.lastsMs, turnsAtMs: time.now() + step.turnsAfterMs });
         break;
       case 'discard': {
         const event = { destination: step.destination, discard: ['all'], by: 'somebody' };
@@ -521,7 +521,7 @@ export function describeStep(step: Step): string {
     case 'refuse':
       return `Braze ${step.refuses ? 'refuses' : 'takes'} values that begin with 'refused'${wait}`;
     case 'outage':
-      return `Braze answers 5xx for ${step.lastsMs / MINUTE_MS} minutes, ${step.applied ? 'and does what it is told' : 'and does nothing'}${wait}`;
+      return `Braze ${step.first} for ${step.lastsMs / MINUTE_MS} minutes, and after ${Math.round(step.turnsAfterMs / SECOND_MS)} s ${step.later}${wait}`;
     case 'discard':
       return `what is held for ${step.destination} is discarded${wait}`;
     case 'wait':
