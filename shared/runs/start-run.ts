@@ -182,11 +182,13 @@ export async function ledgerOf(
   const own = { ledger: state.ledger ?? name };
   if (from === undefined) return own;
   const former = await runs.state(from);
-  // Renamed before, or in an environment that never knew the former name.
-  if (former.carriedTo === name || former.lastClosedAt === 0) return own;
+  // Renamed before.
+  if (former.carriedTo === name) return own;
   if (former.open !== undefined) {
     throw new FatalError(`a run of '${from}' is open`, `Start '${name}' once it has ended.`);
   }
+  // An environment that never knew the former name.
+  if (former.lastClosedAt === 0) return own;
   const ledger = former.ledger ?? from;
   if (state.lastClosedAt > 0 && state.carriedTo === undefined && state.ledger !== ledger) {
     throw new FatalError(

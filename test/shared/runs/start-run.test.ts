@@ -296,6 +296,14 @@ describe('a destination that is renamed', () => {
     expect((await after.deps.runs.state(from)).carriedTo).toBeUndefined();
   });
 
+  test('is refused while the first run of the former name is open, as its ledger is only coming to be', async () => {
+    const [from, to] = [newName(), newName()];
+    const { before, after, run } = await renamed(from, to);
+    await expect(after.start({ destination: to })).rejects.toThrow(`a run of '${from}' is open`);
+    await before.ended(run);
+    expect(await after.started({ destination: to })).toMatchObject({ ledger: from });
+  });
+
   test('is refused when it has a ledger of its own', async () => {
     const [from, to] = [newName(), newName()];
     const other = starterOf({ [to]: {} });
