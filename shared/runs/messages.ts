@@ -24,6 +24,7 @@ export type ExtractMessage = z.infer<typeof ExtractMessage>;
 
 const HASH = /^[0-9a-f]{32}$/;
 const record = { h: z.string().regex(HASH), k: z.string().min(1) };
+const sentAt = z.array(z.tuple([z.int(), z.number()])).optional();
 const subscriptionState = z.enum(['subscribed', 'unsubscribed']);
 
 /**
@@ -37,16 +38,17 @@ const UpsertRecord = z.object({
   i: z.array(z.int()),
   f: z.base64(),
   l: z.boolean().optional(),
-  t: z.array(z.tuple([z.int(), z.number()])).optional(),
+  t: sentAt,
   p: z.tuple([z.int(), z.number()]).optional(),
 });
 
-/** One user to delete, or (with f) to take out of its groups s; p as above. */
+/** One user to delete, or (with f) to take out of its groups s; t and p as above. */
 export const RemovalRecord = z.object({
   ...record,
   s: z.array(z.string()),
   i: z.array(z.int()),
   f: z.base64().optional(),
+  t: sentAt,
   p: z.tuple([z.int(), z.number()]).optional(),
 });
 export type RemovalRecord = z.infer<typeof RemovalRecord>;
@@ -105,6 +107,7 @@ export const removalRecord = (removal: Removal): RemovalRecord => ({
   s: [...removal.leaves],
   i: [...removal.fields],
   ...(removal.fingerprint ? { f: base64(removal.fingerprint) } : {}),
+  ...(removal.sentAt ? { t: [...removal.sentAt] as [number, number][] } : {}),
   ...(removal.refusedBefore
     ? { p: [removal.refusedBefore.tries, removal.refusedBefore.since] as [number, number] }
     : {}),
