@@ -199,10 +199,11 @@ export function dynamoRuns(db: DynamoDBDocumentClient, table: string, clock: Clo
             ExpressionAttributeValues: values,
           }),
         );
-      const { lastClosedAt } = DestinationState.parse((await read(destinationKey(from), 'state')) ?? {});
+      const former = DestinationState.parse((await read(destinationKey(from), 'state')) ?? {});
+      const formerly = [...new Set([...(former.formerly ?? []), from])].filter((name) => name !== to);
       // The time to settle counts from the last run under either name.
-      const SET = 'SET ledger = :ledger, lastClosedAt = :closed REMOVE carriedTo';
-      await update(to, SET, { ':ledger': ledger, ':closed': lastClosedAt });
+      const SET = 'SET ledger = :ledger, lastClosedAt = :closed, formerly = :formerly REMOVE carriedTo';
+      await update(to, SET, { ':ledger': ledger, ':closed': former.lastClosedAt, ':formerly': formerly });
       await update(from, 'SET carriedTo = :to', { ':to': to });
     },
     holds: async (destination) => {

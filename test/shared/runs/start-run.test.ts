@@ -1,6 +1,8 @@
 import type { LocalDynamo } from '../../../local/dynamodb.ts';
 import { FatalError } from '../../../shared/errors.ts';
+import { contextOf } from '../../../shared/runs/context.ts';
 import type { Hold, Intent, Run } from '../../../shared/runs/model.ts';
+import { namesOf } from '../../../shared/runs/prepare.ts';
 import { STUCK_AFTER_MS, type StartEvent, startRun, sweep } from '../../../shared/runs/start-run.ts';
 import type { RunStore } from '../../../shared/runs/store.ts';
 import { MINUTE_MS, SECOND_MS } from '../../../shared/time.ts';
@@ -337,6 +339,23 @@ describe('a destination that is renamed', () => {
     await after.ended(forth);
     const last = starterOf({ [third]: { renamedFrom: to } });
     expect(await last.started({ destination: third })).toMatchObject({ ledger: from });
+  });
+
+  test('remembers every name that it had, so that what was left open under them is found when none is given any more', async () => {
+    const [from, to, third] = [newName(), newName(), newName()];
+    const { before, after, run } = await renamed(from, to);
+    await before.ended(run);
+    await after.ended(await after.started({ destination: to }));
+    const { runs } = after.deps;
+    const context = (name: string, more: Record<string, unknown>) => contextOf(parametersWith({ [name]: more }), name);
+    expect(await namesOf(runs, context(to, {}))).toEqual([to, from]);
+    expect(await namesOf(runs, context(third, { renamedFrom: to }))).toEqual([third, to, from]);
+    const last = starterOf({ [third]: { renamedFrom: to } });
+    await last.ended(await last.started({ destination: third }));
+    expect(await namesOf(runs, context(third, {}))).toEqual([third, from, to]);
+    const back = starterOf({ [to]: { renamedFrom: third } });
+    await back.ended(await back.started({ destination: to }));
+    expect(await namesOf(runs, context(to, {}))).toEqual([to, from, third]);
   });
 });
 
