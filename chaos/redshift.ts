@@ -7,6 +7,7 @@ import { createHash } from 'node:crypto';
 import type { FaultKind } from './faults.ts';
 import { awsError, type ExecutionEnvironment, type Lambda } from './lambda.ts';
 import { randomOf } from './random.ts';
+import { type KeyColumn, keyedBy } from './specs.ts';
 import { WAREHOUSE } from './streams.ts';
 import type { Timeline } from './timeline.ts';
 
@@ -215,6 +216,7 @@ export function redshift({
 }
 
 type Query = {
+  readonly key: KeyColumn;
   readonly columns: readonly string[];
   readonly groups: readonly string[];
   readonly from: string;
@@ -239,7 +241,10 @@ function queryOf(sql: string): Query {
       return name;
     },
   );
+  const key = /CAST\("(id2?)" AS VARCHAR\(65535\)\) AS w2b_key/.exec(rest)?.[1];
+  if (key !== 'id' && key !== 'id2') throw new Error(`Redshift: the key is not understood: ${sql}`);
   return {
+    key,
     columns,
     groups,
     from: /w2b_record_hash >= '([0-9a-f]{2})'/.exec(where)?.[1] ?? '',
@@ -248,8 +253,8 @@ function queryOf(sql: string): Query {
   };
 }
 
-function rowsOf({ from, to, audience }: Query, model: ModelState): WarehouseRow[] {
-  const hashed = model.rows.map((row) => ({ row, hash: row.key === null ? '' : md5(row.key) }));
+function rowsOf({ key, from, to, audience }: Query, model: ModelState): WarehouseRow[] {
+  const hashed = keyedBy(key, model.rows).map((row) => ({ row, hash: row.key === null ? '' : md5(row.key) }));
   return hashed
     .filter(
       ({ hash, row }) =>

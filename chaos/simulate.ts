@@ -6,7 +6,17 @@ import { COLUMN_TYPES, type Flags, GROUP_IDS, type History, historyOf, mended, t
 import { judge, type RunInfo, type Violation } from './judge.ts';
 import type { Outcome } from './lambda.ts';
 import type { ModelState, WarehouseRow } from './redshift.ts';
-import { ASK_AGAIN_MS, type DestinationSpec, NEVER_UNSET, parametersOf, recordsOf, wantedOf } from './specs.ts';
+import {
+  ASK_AGAIN_MS,
+  type Deployed,
+  type DestinationSpec,
+  destinationNamed,
+  keyedBy,
+  NEVER_UNSET,
+  parametersOf,
+  recordsOf,
+  wantedOf,
+} from './specs.ts';
 import { timeline } from './timeline.ts';
 import { BATCH_QUEUE, EXTRACT_QUEUE, RUNS_TABLE, START_RUN, type World, world } from './world.ts';
 
@@ -66,8 +76,11 @@ export async function simulate(seed: number, options: SimulateOptions = {}): Pro
     options.trace(line);
   };
 
-  const specs = new Map(history.specs);
+  const specs = new Map<string, Deployed>(
+    [...history.specs].map(([name, spec]) => [name, { ...spec, name, renamedFrom: undefined }]),
+  );
   const deployments = [new Map(specs)];
+  const namesOf = (destination: string): string[] => ['', '_x', '_y'].map((ending) => `${destination}${ending}`);
   const rows = new Map([...specs.keys()].map((name) => [name, new Map<string, readonly WarehouseRow[]>()]));
   const types = new Map([...specs.keys()].map((name) => [name, { ...COLUMN_TYPES }]));
   const modelOf = (destination: string): ModelState => ({
@@ -103,7 +116,7 @@ export async function simulate(seed: number, options: SimulateOptions = {}): Pro
     pageItems: history.pageItems,
     pageRows: history.pageRows,
     maxSkewMs: history.maxSkewMs,
-    modelOf,
+    modelOf: (name) => modelOf(destinationNamed(name)),
     parameters: parametersOf(history.app, specs),
     watcher: {
       trace,
@@ -129,7 +142,7 @@ export async function simulate(seed: number, options: SimulateOptions = {}): Pro
   let keys = 0;
   const start = (destination: string, flags: Flags, twice: boolean): void => {
     const event = {
-      destination,
+      destination: specs.get(destination)?.name,
       execution: `execution-${++starts}`,
       ...(flags.approve === 'nothing' ? {} : { by: 'somebody' }),
       ...(flags.approve === 'all' ? { approve: ['all'] } : {}),
@@ -137,10 +150,13 @@ export async function simulate(seed: number, options: SimulateOptions = {}): Pro
       retryRejections: flags.retry,
       resync: flags.resync !== 'no',
       withGroups: flags.resync === 'groups',
+      rekey: flags.rekey,
     };
     const attempt = (attempts: number): void => {
       account.lambda.invoke(START_RUN, event, (outcome: Outcome) => {
         if (outcome.kind === 'returned') return;
+        // What a start says no to, it has not opened.
+        if (outcome.kind === 'threw' && outcome.error instanceof Error && outcome.error.name === 'FatalError') return;
         // What a start has opened without a message is as good as lost until it is tried again.
         losses++;
         if (attempts === 3) return;
@@ -163,6 +179,22 @@ export async function simulate(seed: number, options: SimulateOptions = {}): Pro
     account.deploy(parametersOf(history.app, specs));
   };
 
+  const change = (destination: string, changes: Partial<Deployed>): void => {
+    const spec = specs.get(destination);
+    if (spec) specs.set(destination, { ...spec, ...changes });
+    deploy();
+  };
+
+  const hasRun = (name: string | undefined): boolean => [...court.runs.values()].some(({ spec }) => spec.name === name);
+
+  /** A name that has had runs of its own is another destination's, unless it was the last one. */
+  const rename = (destination: string, name: string): void => {
+    const spec = specs.get(destination);
+    if (!spec || spec.name === name || (hasRun(name) && name !== spec.renamedFrom)) return;
+    const from = hasRun(spec.name) || name === spec.renamedFrom ? spec.name : (spec.renamedFrom ?? spec.name);
+    change(destination, { name, renamedFrom: from });
+  };
+
   const act = (step: Step): void => {
     trace(() => `== ${describeStep(step)}`);
     switch (step.kind) {
@@ -173,8 +205,13 @@ export async function simulate(seed: number, options: SimulateOptions = {}): Pro
         rows.get(step.destination)?.clear();
         break;
       case 'deploy':
-        specs.set(step.destination, step.spec);
-        deploy();
+        change(step.destination, step.spec);
+        break;
+      case 'rename':
+        rename(step.destination, `${step.destination}${step.ending}`);
+        break;
+      case 'forget former name':
+        if (hasRun(specs.get(step.destination)?.name)) change(step.destination, { renamedFrom: undefined });
         break;
       case 'column': {
         const columns = types.get(step.destination);
@@ -211,7 +248,7 @@ export async function simulate(seed: number, options: SimulateOptions = {}): Pro
         braze.setOutage({ ...step, untilMs: time.now() + step.lastsMs, turnsAtMs: time.now() + step.turnsAfterMs });
         break;
       case 'discard': {
-        const event = { destination: step.destination, discard: ['all'], by: 'somebody' };
+        const event = { destination: specs.get(step.destination)?.name, discard: ['all'], by: 'somebody' };
         account.lambda.invoke(START_RUN, event, () => undefined);
         break;
       }
@@ -222,11 +259,13 @@ export async function simulate(seed: number, options: SimulateOptions = {}): Pro
   /** The sweeper's schedule; while no run is open there is nothing to sweep. */
   const sweepLater = (): void => {
     time.after(SWEEP_MS, () => {
-      const isOpen = [...specs.keys()].some((name) =>
-        account.tables
-          .partition(RUNS_TABLE, `destination#${name}`)
-          .some(({ sk, open }) => sk === 'state' && open !== undefined),
-      );
+      const isOpen = [...specs.keys()]
+        .flatMap(namesOf)
+        .some((name) =>
+          account.tables
+            .partition(RUNS_TABLE, `destination#${name}`)
+            .some(({ sk, open }) => sk === 'state' && open !== undefined),
+        );
       if (isOpen) account.lambda.invoke(START_RUN, { sweep: true }, () => undefined);
       sweepLater();
     });
@@ -273,7 +312,12 @@ export async function simulate(seed: number, options: SimulateOptions = {}): Pro
   const converge = async (destination: string): Promise<void> => {
     let done = false;
     for (let attempt = 1; attempt <= 5 && !done; attempt++) {
-      const run = await runOnce(destination, { approve: attempt % 2 ? 'all' : 'deletions', retry: true, resync: 'no' });
+      const run = await runOnce(destination, {
+        approve: attempt % 2 ? 'all' : 'deletions',
+        retry: true,
+        resync: 'no',
+        rekey: true,
+      });
       if (failed()) return;
       done = run !== undefined && (run.status === 'succeeded' || run.status === 'partial');
       await time.moveTo(time.now() + ASK_AGAIN_MS + 5 * MINUTE_MS, failed);
@@ -281,13 +325,13 @@ export async function simulate(seed: number, options: SimulateOptions = {}): Pro
         court.violation('every run ends', `the last run of ${destination} is ${run?.status ?? 'not there'}`);
     }
     // What was asked about while nobody was there is asked about again.
-    await runOnce(destination, { approve: 'nothing', retry: false, resync: 'no' });
+    await runOnce(destination, { approve: 'nothing', retry: false, resync: 'no', rekey: false });
     if (failed()) return;
     if (openRuns(destination).length > 0) return court.violation('every run ends', `a run of ${destination} is open`);
     await time.moveTo(time.now() + 10 * MINUTE_MS, failed);
     checkState(destination);
     if (failed()) return;
-    const last = await runOnce(destination, { approve: 'nothing', retry: false, resync: 'no' });
+    const last = await runOnce(destination, { approve: 'nothing', retry: false, resync: 'no', rekey: false });
     if (failed() || !last) return;
     const changes = braze
       .requests()
@@ -300,10 +344,13 @@ export async function simulate(seed: number, options: SimulateOptions = {}): Pro
     checkRejected(destination, last);
   };
 
+  const rowsOf = (destination: string): readonly WarehouseRow[] =>
+    keyedBy(specs.get(destination)?.primaryKey ?? 'id', modelOf(destination).rows);
+
   const checkState = (destination: string): void => {
     const spec = specs.get(destination);
     if (!spec) return;
-    const records = recordsOf(spec, modelOf(destination).rows);
+    const records = recordsOf(spec, rowsOf(destination));
     const columnTypes = new Map(Object.entries(types.get(destination) ?? {}));
     const users = new Set([...braze.profiles.keys()].filter((user) => user.includes(destination)));
     for (const key of records.keys()) if (key !== null) users.add(key);
@@ -409,7 +456,7 @@ export async function simulate(seed: number, options: SimulateOptions = {}): Pro
       if (isSure) least += count;
       most += count;
     };
-    for (const [key, list] of recordsOf(spec, modelOf(destination).rows)) {
+    for (const [key, list] of recordsOf(spec, rowsOf(destination))) {
       const [row] = list;
       if (key === null || list.length > 1) expect(list.length);
       else {
@@ -457,7 +504,7 @@ export async function simulate(seed: number, options: SimulateOptions = {}): Pro
 const runOf = (body = '{}'): string => (JSON.parse(body) as { readonly run?: string }).run ?? '';
 
 const isOf = (body: string | undefined, destination: string): boolean =>
-  body?.includes(`"destination":"${destination}"`) === true;
+  destinationNamed((JSON.parse(body ?? '{}') as { readonly destination?: string }).destination ?? '') === destination;
 
 /** Requests in any three seconds, and lookups in any minute, against the app's settings. */
 /** An environment whose invocation dies leaves its interval unfinished. */
@@ -506,10 +553,14 @@ export function describeStep(step: Step): string {
       return `rows of ${step.destination}: none at all${wait}`;
     case 'deploy':
       return `deploy ${step.destination}: ${step.what} -> ${describeSpec(step.spec)}${wait}`;
+    case 'rename':
+      return `${step.destination} gets the name ${step.destination}${step.ending}${wait}`;
+    case 'forget former name':
+      return `${step.destination} no longer says what its name was${wait}`;
     case 'column':
       return `column ${step.name} of ${step.destination} becomes ${step.typeName}${wait}`;
     case 'start':
-      return `start ${step.destination}${step.approve === 'nothing' ? '' : `, approved: ${step.approve}`}${step.resync === 'no' ? '' : `, resync ${step.resync}`}${step.retry ? ', with rejections' : ''}${step.twice ? ', twice' : ''}${wait}`;
+      return `start ${step.destination}${step.approve === 'nothing' ? '' : `, approved: ${step.approve}`}${step.resync === 'no' ? '' : `, resync ${step.resync}`}${step.retry ? ', with rejections' : ''}${step.rekey ? ', rekey' : ''}${step.twice ? ', twice' : ''}${wait}`;
     case 'own user':
       return `${step.user} appears in Braze${wait}`;
     case 'consent':
@@ -531,4 +582,4 @@ export function describeStep(step: Step): string {
 
 /** Returns a specification in words. */
 export const describeSpec = (spec: DestinationSpec): string =>
-  `${spec.syncMode}, ${spec.fields.map(({ attribute, column, type }) => `${attribute}<-${column}${type ? `:${type}` : ''}`).join(' ')}, groups ${spec.groups.map(({ name }) => `${name}:${spec.rules[name]}`).join(' ')}, audience ${spec.audience ?? 'all'}${spec.audience ? `:${spec.rules[spec.audience]}` : ''}, ${spec.invalidValues}, guards ${[spec.guard, spec.groupGuard, spec.nullGuard].map(({ maxPercent, maxRecords, minRecords = 0 }) => `${maxPercent}%/${maxRecords}/${minRecords}`).join(' ')}, budget ${spec.budget ?? 'none'}, ${spec.shards} shards`;
+  `${spec.syncMode}, ${spec.fields.map(({ attribute, column, type, resolution, minIntervalMinutes }) => `${attribute}<-${column}${type ? `:${type}` : ''}${resolution ? `/${resolution}` : ''}${minIntervalMinutes ? `@${minIntervalMinutes}` : ''}`).join(' ')}, groups ${spec.groups.map(({ name }) => `${name}:${spec.rules[name]}`).join(' ')}, audience ${spec.audience ?? 'all'}${spec.audience ? `:${spec.rules[spec.audience]}` : ''}, ${spec.invalidValues}, guards ${[spec.guard, spec.groupGuard, spec.nullGuard].map(({ maxPercent, maxRecords, minRecords = 0 }) => `${maxPercent}%/${maxRecords}/${minRecords}`).join(' ')}, budget ${spec.budget ?? 'none'}, of a day ${spec.dayBudget ?? 'none'}, key ${spec.primaryKey}, ${spec.shards} shards`;
