@@ -280,6 +280,23 @@ describe('a destination that is renamed', () => {
     expect(await without.started({ destination: to })).toMatchObject({ ledger: from });
   });
 
+  test('goes on with that ledger in each of two deliveries of its first start', async () => {
+    const [from, to] = [newName(), newName()];
+    const { before, after, run } = await renamed(from, to);
+    await before.ended(run);
+    let meanwhile = (): Promise<void> => after.deps.runs.carryLedger(from, to, from);
+    // The other delivery carries the ledger over between the two looks of this one.
+    const state: RunStore['state'] = async (destination) => {
+      const seen = await after.deps.runs.state(destination);
+      const other = meanwhile;
+      meanwhile = async () => undefined;
+      await other();
+      return seen;
+    };
+    const second = starterOf({ [to]: { renamedFrom: from } }, { state });
+    expect(await second.started({ destination: to })).toMatchObject({ ledger: from });
+  });
+
   test('has a ledger of its own where the former name never had a run', async () => {
     const [from, to] = [newName(), newName()];
     const { started } = starterOf({ [to]: { renamedFrom: from } });

@@ -436,6 +436,16 @@ describe('the ledger of a destination', () => {
     expect(await store.state(to)).toEqual({ lastClosedAt: START_MS, ledger: from, ...carried });
   });
 
+  test('goes there once, however often that is asked for', async () => {
+    const [from, to] = [newNames().destination, newNames().destination];
+    await store.carryLedger(from, to, from);
+    await store.open(to, 'r', 'x');
+    await store.free(to, 'r');
+    await store.carryLedger(from, to, from);
+    expect(await store.state(to)).toEqual({ lastClosedAt: START_MS, ledger: from, formerly: [from] });
+    expect((await store.state(from)).carriedTo).toBe(to);
+  });
+
   test('stays named while runs open and close', async () => {
     const [from, to] = [newNames().destination, newNames().destination];
     await store.carryLedger(from, to, from);
