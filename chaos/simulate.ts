@@ -315,7 +315,7 @@ export async function simulate(seed: number, options: SimulateOptions = {}): Pro
     const attempts = (specs.get(destination)?.budget ?? specs.get(destination)?.dayBudget) === undefined ? 5 : 9;
     for (let attempt = 1; attempt <= attempts && !done; attempt++) {
       const run = await runOnce(destination, {
-        approve: attempt % 2 ? 'all' : 'deletions',
+        approve: attempt % 2 || attempt > 5 ? 'all' : 'deletions',
         retry: true,
         resync: 'no',
         rekey: true,
