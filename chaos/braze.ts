@@ -66,13 +66,31 @@ export type Braze = {
   /** Keys that are valid from now on. */
   readonly setKeys: (keys: readonly string[]) => void;
   /** Until a time, no change gets a good answer, whether or not it is applied. */
-  readonly setOutage: (untilMs: number, applied: boolean) => void;
+  readonly setOutage: (outage: Outage) => void;
   /** Whether values that begin with `refused` are refused. */
   readonly setRefusing: (refusing: boolean) => void;
   readonly requests: () => readonly BrazeRequest[];
   /** Requests that Braze may still process. */
   readonly pending: () => number;
 };
+
+/** How requests fail while Braze is out; from some time on in another way. */
+export type Outage = {
+  readonly untilMs: number;
+  readonly first: OutageKind;
+  readonly turnsAtMs: number;
+  readonly later: OutageKind;
+};
+
+export const OUTAGES = {
+  'takes all and says nothing of it': ['braze answers 5xx, applied', 'connection lost, applied'],
+  'takes all and answers 5xx': ['braze answers 5xx, applied'],
+  'takes all and loses its connections': ['connection lost, applied'],
+  'does nothing': ['braze answers 5xx, not applied'],
+  'is not reached': ['connection refused'],
+  'knows the account no more': ['braze answers 403'],
+} as const satisfies Readonly<Record<string, readonly FaultKind[]>>;
+export type OutageKind = keyof typeof OUTAGES;
 
 export type BrazeOptions = {
   readonly seed: number;
@@ -106,8 +124,10 @@ export function braze({ seed, timeline, faults, lambda, watcher, settleMs, answe
   const requests: BrazeRequest[] = [];
   const pending = new Map<string, Set<BrazeRequest>>();
   let keys: readonly string[] = [];
+  /** Some workspaces answer 400 to a request of which they refuse some objects only, and say nothing of the others. */
+  const namesSome = random.chance(0.4);
   let refusing = true;
-  let outage = { untilMs: 0, applied: false };
+  let outage: Outage = { untilMs: 0, first: 'does nothing', turnsAtMs: 0, later: 'does nothing' };
 
   const apply = (change: Change): void => {
     const profile = profiles.get(change.user);
@@ -173,7 +193,7 @@ export function braze({ seed, timeline, faults, lambda, watcher, settleMs, answe
     });
     const refused = new Set(errors.map(({ index }) => request.changes[index]?.user ?? ''));
     const effects = request.changes.filter(({ user }) => !refused.has(user));
-    if (fault === 'bad request names some' && errors.length > 0 && effects.length > 0)
+    if (errors.length > 0 && effects.length > 0 && namesSome)
       return {
         reply: json(400, { message: 'Some are refused', errors }),
         answer: { kind: 'received', refused, unknown: new Set(effects.map(({ user }) => user)) },
@@ -245,6 +265,8 @@ export function braze({ seed, timeline, faults, lambda, watcher, settleMs, answe
         return { reply: serverError(), applied: true, answer: unknown };
       case 'braze answers 408':
         return { reply: json(408, {}), applied: random.chance(0.5), answer: unknown };
+      case 'braze answers 403':
+        return { reply: json(403, { message: 'Account is inactive' }), applied: false, answer: not };
       case 'connection refused':
         return { reply: undefined, code: 'ECONNREFUSED', applied: false, answer: not };
       case 'connection lost, not applied':
@@ -361,10 +383,13 @@ export function braze({ seed, timeline, faults, lambda, watcher, settleMs, answe
     say(`${path} ${body}`);
     const drawn = faults.draw(changes.length > 0 ? 'change' : 'lookup');
     const isOut = changes.length > 0 && timeline.now() < outage.untilMs;
-    const fault = isOut ? random.pick(OUTAGE[outage.applied ? 'applied' : 'not']) : drawn;
+    const fault = isOut ? random.pick(OUTAGES[timeline.now() < outage.turnsAtMs ? outage.first : outage.later]) : drawn;
     const wholly = path === '/users/track' && fault === undefined ? faults.draw('whole') : undefined;
     const whole = refuseWhole(wholly);
-    if (fault ?? wholly) say(`!! ${fault ?? wholly}`);
+    if (fault ?? wholly) {
+      say(`!! ${fault ?? wholly}`);
+      invocation.hit = true;
+    }
     if (fault === 'invocation dies before a call') {
       lambda.kill(invocation, fault);
       return new Promise(() => undefined);
@@ -424,8 +449,8 @@ export function braze({ seed, timeline, faults, lambda, watcher, settleMs, answe
     setKeys: (valid) => {
       keys = valid;
     },
-    setOutage: (untilMs, applied) => {
-      outage = { untilMs, applied };
+    setOutage: (next) => {
+      outage = next;
     },
     setRefusing: (refuses) => {
       refusing = refuses;
@@ -434,11 +459,6 @@ export function braze({ seed, timeline, faults, lambda, watcher, settleMs, answe
     pending: () => [...pending.values()].reduce((sum, set) => sum + set.size, 0),
   };
 }
-
-const OUTAGE = {
-  applied: ['braze answers 5xx, applied', 'connection lost, applied'],
-  not: ['braze answers 5xx, not applied'],
-} as const;
 
 /** Errors that name no object of the request. */
 const isVague = (fault: FaultKind | undefined): boolean =>

@@ -2,6 +2,7 @@
  * What happens to a simulated world, as a list of steps that stand on their own: a failing history is made shorter by
  * leaving steps out. Each step says how long it is until the next one.
  */
+import type { Outage, OutageKind } from './braze.ts';
 import { type Random, randomOf } from './random.ts';
 import type { Cell, WarehouseRow } from './redshift.ts';
 import type { AppSpec, DestinationSpec, FieldSpec, GroupSpec, Limits } from './specs.ts';
@@ -12,6 +13,8 @@ export type Flags = {
   readonly approve: 'nothing' | 'deletions' | 'all';
   readonly retry: boolean;
   readonly resync: 'no' | 'attributes' | 'groups';
+  /** Another primary key is meant. */
+  readonly rekey: boolean;
 };
 
 export type Step = { readonly waitMs: number } & (
@@ -23,10 +26,17 @@ export type Step = { readonly waitMs: number } & (
     }
   | { readonly kind: 'empty'; readonly destination: string }
   | { readonly kind: 'deploy'; readonly destination: string; readonly spec: DestinationSpec; readonly what: string }
+  /** The destination gets another name, by its ending; it says which one it had. */
+  | { readonly kind: 'rename'; readonly destination: string; readonly ending: '' | '_x' | '_y' }
+  /** It no longer says so. */
+  | { readonly kind: 'forget former name'; readonly destination: string }
   | { readonly kind: 'column'; readonly destination: string; readonly name: string; readonly typeName: string }
   | ({ readonly kind: 'start'; readonly destination: string; readonly twice: boolean } & Flags)
   | { readonly kind: 'discard'; readonly destination: string }
-  | { readonly kind: 'outage'; readonly lastsMs: number; readonly applied: boolean }
+  | ({ readonly kind: 'outage'; readonly lastsMs: number; readonly turnsAfterMs: number } & Pick<
+      Outage,
+      'first' | 'later'
+    >)
   | { readonly kind: 'own user'; readonly user: string }
   | { readonly kind: 'consent'; readonly user: string; readonly group: string; readonly state: string }
   | { readonly kind: 'rotate key'; readonly graceMs: number }
@@ -65,6 +75,10 @@ const FIELDS: readonly FieldSpec[] = [
   { attribute: 'visits', column: 'c_int', standard: false },
   { attribute: 'visits', column: 'c_int', standard: false, type: 'string' },
   { attribute: 'visits', column: 'c_int', standard: false, type: 'integer' },
+  { attribute: 'visits', column: 'c_int', standard: false, type: 'integer', resolution: 2 },
+  { attribute: 'visits', column: 'c_int', standard: false, type: 'integer', resolution: 10, minIntervalMinutes: 120 },
+  { attribute: 'tint', column: 'c_text', standard: false, minIntervalMinutes: 30 },
+  { attribute: 'note', column: 'c_more', standard: false, minIntervalMinutes: 720 },
   { attribute: 'vip', column: 'c_flag', standard: false },
   { attribute: 'vip', column: 'c_flag', standard: false, type: 'string' },
   { attribute: 'note', column: 'c_more', standard: false },
@@ -76,7 +90,7 @@ const FIELDS: readonly FieldSpec[] = [
 const VALUES: Readonly<Record<string, readonly Cell[]>> = {
   c_text: ['red', 'green', 'blue', '', 'grün 😀', null],
   c_more: ['one', 'two', 'three', null],
-  c_int: ['1', '2', '3', '-7', null],
+  c_int: ['1', '2', '3', '12', '-7', null],
   c_flag: [true, false, null],
   c_email: ['a@example.com', 'b@example.com', null],
   c_sub: ['subscribed', 'unsubscribed', 'opted_in', null],
@@ -92,6 +106,7 @@ const BAD: Readonly<Record<string, readonly Cell[]>> = {
 };
 export const COLUMN_TYPES: Readonly<Record<string, string>> = {
   id: 'varchar',
+  id2: 'varchar',
   c_text: 'varchar',
   c_more: 'varchar',
   c_int: 'int8',
@@ -103,6 +118,13 @@ export const COLUMN_TYPES: Readonly<Record<string, string>> = {
 const SECOND_MS = 1000;
 const MINUTE_MS = 60 * SECOND_MS;
 const HOUR_MS = 60 * MINUTE_MS;
+
+/** Returns a row in which there is nothing at all: its user is known by its key alone. */
+const bareRow = (key: string): WarehouseRow => ({
+  key,
+  cells: Object.fromEntries(Object.keys(VALUES).map((column) => [column, null])),
+  holds: new Set(),
+});
 
 /** Returns a row of a key. */
 function rowOf(random: Random, key: string | null, badness: number): WarehouseRow {
@@ -141,6 +163,7 @@ const rulesOf = (random: Random): Record<string, string> =>
 
 function newSpec(random: Random): DestinationSpec {
   return {
+    primaryKey: 'id',
     syncMode: random.pick(['sync', 'sync', 'additive', 'enrich']),
     fields: fieldsOf(random),
     groups: GROUPS.filter(() => random.chance(0.6)),
@@ -157,6 +180,7 @@ function newSpec(random: Random): DestinationSpec {
     groupGuard: random.pick(MASS_LIMITS),
     nullGuard: random.pick(MASS_LIMITS),
     budget: random.chance(0.1) ? random.int(1, 30) : undefined,
+    dayBudget: random.chance(0.12) ? random.int(3, 50) : undefined,
     shards: random.pick([1, 1, 2, 4]),
   };
 }
@@ -182,6 +206,7 @@ function changedSpec(random: Random, spec: DestinationSpec): { spec: Destination
     'invalid values',
     'guard',
     'shards',
+    'primary key',
   ]);
   switch (what) {
     case 'field': {
@@ -207,12 +232,33 @@ function changedSpec(random: Random, spec: DestinationSpec): { spec: Destination
     case 'invalid values':
       return { spec: { ...spec, invalidValues: spec.invalidValues === 'omit' ? 'reject' : 'omit' }, what };
     case 'guard': {
-      const { guard, groupGuard, nullGuard, budget } = newSpec(random);
-      return { spec: { ...spec, guard, groupGuard, nullGuard, budget }, what };
+      const { guard, groupGuard, nullGuard, budget, dayBudget } = newSpec(random);
+      return { spec: { ...spec, guard, groupGuard, nullGuard, budget, dayBudget }, what };
     }
+    case 'primary key':
+      return { spec: { ...spec, primaryKey: spec.primaryKey === 'id' ? 'id2' : 'id' }, what };
     default:
       return { spec: { ...spec, shards: random.pick([1, 2, 4]) }, what: 'shards' };
   }
+}
+
+const LOST: readonly OutageKind[] = [
+  'takes all and says nothing of it',
+  'takes all and answers 5xx',
+  'takes all and loses its connections',
+  'takes all and loses its connections',
+  'does nothing',
+];
+
+/** What is answered, or not, during an outage; some turn into failures that are certain to have no effect. */
+function outageOf(random: Random): { turnsAfterMs: number } & Pick<Outage, 'first' | 'later'> {
+  const first = random.pick(LOST);
+  const turns = random.chance(0.4);
+  return {
+    first,
+    turnsAfterMs: turns ? random.int(SECOND_MS, 50 * SECOND_MS) : HOUR_MS,
+    later: turns ? random.pick(['is not reached', 'knows the account no more']) : first,
+  };
 }
 
 const GAPS: readonly (readonly [number, number])[] = [
@@ -236,7 +282,7 @@ export function historyOf(seed: number): History {
     settleSeconds: random.pick([5, 8]),
   };
   const specs = new Map(names.map((name) => [name, newSpec(random)]));
-  const badness = random.pick([0, 0, 0.03, 0.15]);
+  const badness = random.pick([0, 0.03, 0.1, 0.2]);
   const steps: Step[] = [];
   const current = new Map(specs);
   const rows = new Map<string, Map<string, readonly WarehouseRow[]>>();
@@ -265,7 +311,8 @@ export function historyOf(seed: number): History {
 
   /** Something changes, a run may or may not tell Braze, and it changes back: what the ledger says is true again, or is not. */
   const thereAndBack = (destination: string): void => {
-    const isOut = random.chance(0.3);
+    const isBare = random.chance(0.15);
+    const isOut = isBare || random.chance(0.3);
     const run = (): void => {
       steps.push({
         kind: 'start',
@@ -273,21 +320,26 @@ export function historyOf(seed: number): History {
         approve: 'all',
         retry: false,
         resync: 'no',
+        rekey: random.chance(0.5),
         twice: false,
         waitMs: isOut ? 30 * MINUTE_MS : gap(3),
       });
     };
     const keys = random.shuffled(keysOf.get(destination) ?? []).slice(0, random.int(1, 3));
+    if (isBare) {
+      for (const key of keys) setRows(destination, key, [bareRow(key)]);
+      run();
+    }
     const before = keys.map((key) => [key, rows.get(destination)?.get(key) ?? []] as const);
     const spec = current.get(destination);
-    const isDeploy = spec !== undefined && random.chance(0.25);
+    const isDeploy = spec !== undefined && !isBare && random.chance(0.25);
     if (isDeploy) steps.push({ kind: 'deploy', destination, ...changedSpec(random, spec), waitMs: 0 });
     else
       for (const [key, [row]] of before) {
-        const leaves = row !== undefined && random.chance(0.4);
+        const leaves = row !== undefined && (isBare || random.chance(0.4));
         setRows(destination, key, leaves ? [] : [row ? changedRow(random, row, 0) : rowOf(random, key, 0)]);
       }
-    if (isOut) steps.push({ kind: 'outage', lastsMs: 12 * MINUTE_MS, applied: random.chance(0.8), waitMs: 0 });
+    if (isOut) steps.push({ kind: 'outage', lastsMs: 12 * MINUTE_MS, ...outageOf(random), waitMs: 0 });
     run();
     if (isDeploy) steps.push({ kind: 'deploy', destination, spec, what: 'back', waitMs: 0 });
     else for (const [key, list] of before) setRows(destination, key, list);
@@ -303,6 +355,7 @@ export function historyOf(seed: number): History {
         destination,
         approve: random.pick(['nothing', 'nothing', 'nothing', 'nothing', 'deletions', 'all']),
         retry: random.chance(0.15),
+        rekey: random.chance(current.get(destination)?.primaryKey === 'id2' ? 0.5 : 0.1),
         resync: random.pick([...Array.from({ length: 12 }, () => 'no' as const), 'attributes', 'groups']),
         twice: random.chance(0.1),
         waitMs,
@@ -311,6 +364,13 @@ export function historyOf(seed: number): History {
     const early = random.chance(0.3);
     if (early) start(gap(2));
     if (random.chance(0.35)) thereAndBack(destination);
+    if (random.chance(0.06)) {
+      steps.push({ kind: 'rename', destination, ending: random.pick(['', '_x', '_y']), waitMs: gap(2) });
+      if (random.chance(0.7)) {
+        start(gap(3));
+        if (random.chance(0.6)) steps.push({ kind: 'forget former name', destination, waitMs: gap(2) });
+      }
+    }
     const changes = random.int(0, 4);
     for (let change = 0; change < changes; change++) {
       const waitMs = random.chance(0.7) ? 0 : gap(2);
@@ -348,7 +408,8 @@ export function historyOf(seed: number): History {
         steps.push({ kind: 'consent', user: key, group, state: random.pick(['subscribed', 'unsubscribed']), waitMs });
       } else if (kind < 0.965) steps.push({ kind: 'rotate key', graceMs: random.pick([0, 0, HOUR_MS]), waitMs });
       else if (kind < 0.975) steps.push({ kind: 'purge', queue: random.pick(['extract', 'batch']), waitMs });
-      else if (kind < 0.985) steps.push({ kind: 'discard', destination, waitMs });
+      else if (kind < 0.98) steps.push({ kind: 'discard', destination, waitMs });
+      else if (kind < 0.985) steps.push({ kind: 'forget former name', destination, waitMs });
       else steps.push({ kind: 'refuse', refuses: random.chance(0.4), waitMs });
     }
     if (!early || random.chance(0.5)) start(gap(5));
@@ -361,7 +422,8 @@ export function historyOf(seed: number): History {
     pageItems: random.pick([1, 2, 3, 1000]),
     maxSkewMs: random.pick([0, 300, 1500]),
     steps,
-    sweeps: random.chance(0.7),
+    // A start under a new name does not look after a run of the former one.
+    sweeps: random.chance(0.7) || steps.some(({ kind }) => kind === 'rename'),
     mends: random.chance(0.5),
   };
 }

@@ -11,25 +11,31 @@ import type { ModelState, WarehouseRow } from './redshift.ts';
 import { md5 } from './redshift.ts';
 import {
   type ColumnTypes,
-  type DestinationSpec,
+  type Deployed,
+  destinationNamed,
+  intervalOf,
   type Limits,
   NEVER_UNSET,
   recordsOf,
   type Wanted,
   wantedOf,
 } from './specs.ts';
-import { LEDGER_TABLE, RUNS_TABLE } from './world.ts';
+import { LEDGER_TABLE, RUNS_TABLE, START_RUN } from './world.ts';
 
 export type Violation = { readonly invariant: string; readonly text: string; readonly at: number };
 
 export type RunInfo = {
   readonly run: string;
+  /** Whatever its name was. */
   readonly destination: string;
-  readonly spec: DestinationSpec;
+  readonly spec: Deployed;
+  readonly startedAt: number;
   /** Effects that a person has approved, and in which run they were shown. */
   readonly approvals: ReadonlyMap<string, string | undefined>;
   readonly retry: boolean;
   readonly resync: unknown;
+  readonly rekey: boolean;
+  readonly interval: (name: string) => number | undefined;
   types: ColumnTypes;
   /** What the shards' statements yield, together. */
   readonly rows: WarehouseRow[];
@@ -70,10 +76,10 @@ export type Judge = {
 export type JudgeOptions = {
   readonly now: () => number;
   /** What was deployed for a destination when an environment was made. */
-  readonly specOf: (destination: string, deployment: number) => DestinationSpec;
+  readonly specOf: (destination: string, deployment: number) => Deployed;
   readonly tables: () => Tables;
-  /** Whether anything has happened that messages can be lost by. */
-  readonly mayLoseMessages: () => boolean;
+  /** Whether anything has happened that messages of a run can be lost by. */
+  readonly mayLoseMessages: (run: string) => boolean;
 };
 
 const OPEN = new Set(['running', 'failing']);
@@ -176,16 +182,26 @@ export function judge({ now, specOf, tables, mayLoseMessages }: JudgeOptions): J
   };
 
   const checkBudget = (info: RunInfo, change: Change): void => {
-    const { budget } = info.spec;
-    if (budget === undefined || info.approvals.has('budget') || info.counted.has(change.user)) return;
+    const { budget, dayBudget } = info.spec;
+    if (info.approvals.has('budget') || info.counted.has(change.user)) return;
     info.counted.add(change.user);
-    for (const name of change.values.keys())
-      if (name.startsWith('a:') && name !== `a:${NEVER_UNSET}`) info.dataPoints++;
-    if (info.dataPoints > budget)
+    for (const name of change.values.keys()) if (!isFree(name)) info.dataPoints++;
+    if (budget !== undefined && info.dataPoints > budget)
       violation('a run keeps its budget', `${info.dataPoints} data points of ${budget} by ${info.run}, unapproved`);
+    if (dayBudget === undefined || info.dataPoints === 0) return;
+    const spent = sum(
+      [...runs.values()]
+        .filter(({ spec, startedAt }) => spec.name === info.spec.name && startedAt > info.startedAt - SURE_DAY_MS)
+        .map(({ item }) => numbersIn(item.totals).dataPoints ?? 0),
+    );
+    if (spent + info.dataPoints > dayBudget)
+      violation(
+        'a day keeps its budget',
+        `${info.dataPoints} data points and ${spent} before, of ${dayBudget}, by ${info.run}, unapproved`,
+      );
   };
 
-  const checkValue = (spec: DestinationSpec, wanted: Wanted, user: string, name: string, value: unknown): void => {
+  const checkValue = (spec: Deployed, wanted: Wanted, user: string, name: string, value: unknown): void => {
     const bare = name.slice(2);
     const expected = name.startsWith('a:')
       ? (wanted.values.get(bare) ?? null)
@@ -205,13 +221,16 @@ export function judge({ now, specOf, tables, mayLoseMessages }: JudgeOptions): J
   };
 
   const checkRun = (before: Item | undefined, after: Item, invocation: Invocation): void => {
-    const [run, destination, status] = [String(after.run), String(after.destination), String(after.status)];
+    const [run, name, status] = [String(after.run), String(after.destination), String(after.status)];
+    const destination = destinationNamed(name);
     let info = runs.get(run);
     if (!info) {
+      const spec = specOf(destination, invocation.environment.deployment);
       info = {
         run,
         destination,
-        spec: specOf(destination, invocation.environment.deployment),
+        spec: { ...spec, name },
+        startedAt: Number(after.startedAt),
         approvals: new Map(
           listIn(after.approvals).map(({ effect, shownIn }) => [
             String(effect),
@@ -220,6 +239,8 @@ export function judge({ now, specOf, tables, mayLoseMessages }: JudgeOptions): J
         ),
         retry: after.retryRejections === true,
         resync: after.resync,
+        rekey: after.rekey === true,
+        interval: (each) => intervalOf(spec, each),
         types: new Map(),
         rows: [],
         records: undefined,
@@ -245,10 +266,10 @@ export function judge({ now, specOf, tables, mayLoseMessages }: JudgeOptions): J
       violation('one run is open', `${open.map((other) => other.run).join(' and ')} of ${destination}`);
     if (before && !OPEN.has(String(before.status)) && OPEN.has(status))
       violation('an ended run stays ended', `${run} is ${status} again`);
-    if (before && OPEN.has(String(before.status)) && !OPEN.has(status)) checkTotals(info);
+    if (before && OPEN.has(String(before.status)) && !OPEN.has(status)) checkTotals(info, invocation);
   };
 
-  const checkTotals = (info: RunInfo): void => {
+  const checkTotals = (info: RunInfo, invocation: Invocation): void => {
     const { item, run, spec } = info;
     const totals = numbersIn(item.totals);
     const parts = tables().partition(RUNS_TABLE, `run#${run}`);
@@ -264,13 +285,18 @@ export function judge({ now, specOf, tables, mayLoseMessages }: JudgeOptions): J
     const told = total('accepted') + total('deleted') + total('refused') + total('absent') + total('undelivered');
     if (total('sent') !== found('sent', sending) || total('sent') !== told)
       violation('totals add up', `${run}: ${total('sent')} sent, ${told} accounted for`);
-    if (now() - info.failingSince > FAILING_MS && !mayLoseMessages())
+    if (now() - info.failingSince > FAILING_MS && !mayLoseMessages(run))
       violation('no run loses its way', `${run} has failed, and ended ${now() - info.failingSince} ms later`);
     const [error] = listIn([item.error]);
     // The secret always holds a key that is valid.
     if (String(error?.found).includes('answered 401')) violation('a new key is read from its secret', run);
-    if (String(error?.found).includes('messages are lost') && !mayLoseMessages())
+    if (String(error?.found).includes('messages are lost') && !mayLoseMessages(run))
       violation('no run loses its way', `${run}: ${String(error?.found)}`);
+    // Only the sweeper, and a start in its place, may end a run whose shards nobody reads to their end.
+    if (invocation.name !== START_RUN && shards.some(({ done }) => done !== true))
+      violation('totals add up', `${run} is ${info.status} while a shard of it is read`);
+    if (listIn(item.held).some(({ effect }) => effect === 'budget') && info.requests > 0)
+      violation('a run keeps its budget', `${run} is held as a whole, and has sent ${info.requests} requests`);
     if (!['succeeded', 'partial', 'held'].includes(info.status)) return;
     if (shards.length !== spec.shards || shards.some(({ done }) => done !== true))
       violation('totals add up', `${run} is ${info.status} with shards that are not read`);
@@ -291,7 +317,7 @@ export function judge({ now, specOf, tables, mayLoseMessages }: JudgeOptions): J
     violations,
     violation,
     submitted: (name, model, rows, _audience) => {
-      const [, destination = '', run = '', part = ''] = name.split(' ');
+      const [, , run = '', part = ''] = name.split(' ');
       const info = runs.get(run);
       if (!info) return violation('statements belong to runs', name);
       if (part === 'describe') {
@@ -300,12 +326,16 @@ export function judge({ now, specOf, tables, mayLoseMessages }: JudgeOptions): J
       }
       info.shards++;
       info.rows.push(...rows);
-      info.records = recordsOf(info.spec, info.rows);
-      const entries = ledgerOf(tables(), destination);
-      info.known = entries.filter(({ g }) => g !== true).length;
-      const keys = entries.map(({ k }) => String(k));
-      info.removable = new Set(keys.filter((key) => !info.records?.has(key)));
-      info.holders = known.holders((user) => user.includes(destination));
+      const records = recordsOf(info.spec, info.rows);
+      info.records = records;
+      const entries = ledgerOf(tables(), String(info.item.ledger));
+      const { spec } = info;
+      // A profile that stayed is removed once more when it may be in a group again, or when all who left are deleted.
+      const owed = ({ k, g }: Item): boolean =>
+        !records.has(String(k)) && (g !== true || spec.syncMode === 'sync' || known.mayBeInGroup(String(k)));
+      info.known = entries.filter((entry) => entry.g !== true || owed(entry)).length;
+      info.removable = new Set(entries.filter(owed).map(({ k }) => String(k)));
+      info.holders = known.holders((user) => user.includes(info.destination));
     },
     sent: (request) => {
       const { info, kind } = infoOf(request.invocation);
@@ -323,23 +353,40 @@ export function judge({ now, specOf, tables, mayLoseMessages }: JudgeOptions): J
     wrote: (invocation, table, before, after) => {
       if (table === LEDGER_TABLE) {
         const item = after ?? before;
+        const [keyBefore, keyAfter] = [keyColumnOf(before), keyColumnOf(after)];
+        const { info } = infoOf(invocation);
+        if (keyBefore !== undefined && keyBefore !== keyAfter && info?.rekey !== true)
+          violation('another primary key is refused', `${keyAfter} takes the place of ${keyBefore} by ${info?.run}`);
         const hash = String(item?.sk);
         const user = typeof item?.k === 'string' ? item.k : users.get(hash);
         if (user !== undefined && user !== '') {
           if (md5(user) !== hash) violation('the ledger is keyed by record hash', `${user}: ${hash}`);
           users.set(hash, user);
-          known.committed(invocation, user, after?.r);
+          known.committed(invocation, user, after?.r, after === undefined);
         }
         return;
       }
       if (after && String(after.sk).startsWith('settled#')) {
         const isResolved = sizeOf(after.unresolved) === sizeOf(before?.unresolved);
+        const cost = isResolved ? known.dataPoints(invocation, isFree) : 0;
+        const counted = (numbersIn(after).dataPoints ?? 0) - (numbersIn(before).dataPoints ?? 0);
+        if (counted !== cost)
+          violation('data points are counted', `${counted} for ${cost} by a batch of ${infoOf(invocation).info?.run}`);
         if (isResolved) known.settled(invocation);
       }
       if (after && String(after.sk).startsWith('run#')) checkRun(before, after, invocation);
     },
   };
 }
+
+/** Runs that started less than this before another one are surely within its day, whatever the clocks say. */
+const SURE_DAY_MS = 24 * 3_600_000 - 10_000;
+
+/** Groups and a consent cost nothing. */
+const isFree = (name: string): boolean => !name.startsWith('a:') || name === `a:${NEVER_UNSET}`;
+
+/** The primary key that a ledger's dictionary names. */
+const keyColumnOf = (item: Item | undefined): unknown => (item?.identity as Item | undefined)?.primaryKey;
 
 const sizeOf = (value: unknown): number => (value instanceof Set ? value.size : 0);
 

@@ -6,7 +6,12 @@
 import type { Answer, BrazeRequest, Change, Value } from './braze.ts';
 import type { Invocation, Outcome } from './lambda.ts';
 
-type Known = { value: Value; uncertain: boolean };
+type Known = {
+  value: Value;
+  uncertain: boolean;
+  /** Start of the run that sent it, where its updates keep an interval. */
+  sentAt?: number | undefined;
+};
 type User = {
   readonly values: Map<string, Known>;
   refused: { readonly text: string; readonly digest: unknown } | undefined;
@@ -17,24 +22,37 @@ type Fate = {
   last: 'pending' | 'accepted' | 'refused' | 'not_applied' | 'refused_whole' | 'unknown';
   /** An attempt may have been applied without our knowing. */
   maybe: boolean;
+  readonly by: SentBy;
   change: Change;
   /** What was known of the values that the change names, before. */
   readonly before: ReadonlyMap<string, Known | undefined>;
 };
 
-/** What a person has told a run to send again. */
-export type RunFlags = { readonly retry: boolean; readonly resync: unknown };
+/** A run, as far as it decides what may be sent. */
+export type SentBy = {
+  readonly run: string;
+  readonly startedAt: number;
+  /** What a person has told it to send again. */
+  readonly retry: boolean;
+  readonly resync: unknown;
+  /** Least time between two updates of what has this name, ms. */
+  readonly interval: (name: string) => number | undefined;
+};
 
 export type Knowledge = {
-  readonly sent: (request: BrazeRequest, flags: RunFlags) => void;
+  readonly sent: (request: BrazeRequest, by: SentBy) => void;
   readonly answered: (request: BrazeRequest, answer: Answer) => void;
   /** The ledger was told of a user by an invocation; `refusal` names the refused state that it remembers. */
-  readonly committed: (invocation: Invocation, user: string, refusal: unknown) => void;
+  readonly committed: (invocation: Invocation, user: string, refusal: unknown, isGone: boolean) => void;
   /** A batch was settled with every answer known: however the invocation ends, nothing of it is in doubt. */
   readonly settled: (invocation: Invocation) => void;
   readonly ended: (invocation: Invocation, outcome: Outcome) => void;
   /** The value that Braze was last told for certain; undefined when it never was or that is not certain. */
   readonly told: (user: string, name: string) => { readonly value: Value } | 'uncertain' | undefined;
+  /** Whether Braze may have a user in any group, by what it was told. */
+  readonly mayBeInGroup: (user: string) => boolean;
+  /** What was accepted in an invocation costs, by the number of attributes; some are free. */
+  readonly dataPoints: (invocation: Invocation, isFree: (name: string) => boolean) => number;
   /** How many users of a destination Braze may hold something of, by name of attribute or group. */
   readonly holders: (belongs: (user: string) => boolean) => Map<string, number>;
 };
@@ -54,6 +72,8 @@ export function knowledge(violation: (invariant: string, text: string) => void):
   const commits = new Map<Invocation, Set<string>>();
   const settled = new Set<Invocation>();
   const refusals = new Map<string, unknown>();
+  /** Users whose deletion was accepted and committed, by the run that did so. */
+  const deleted = new Map<string, string>();
 
   const userOf = (name: string): User => {
     let user = users.get(name);
@@ -64,7 +84,7 @@ export function knowledge(violation: (invariant: string, text: string) => void):
     return user;
   };
 
-  const checkChange = (change: Change, { retry, resync }: RunFlags): void => {
+  const checkChange = (change: Change, { retry, resync, startedAt, interval }: SentBy): void => {
     const user = users.get(change.user);
     if (change.deletes) return;
     let allKnown = true;
@@ -74,6 +94,9 @@ export function knowledge(violation: (invariant: string, text: string) => void):
         allKnown = false;
         continue;
       }
+      const sinceMs = startedAt - (known?.sentAt ?? Number.NEGATIVE_INFINITY);
+      if (sinceMs < (interval(name) ?? 0) - SECOND_MS)
+        violation('intervals are kept', `${change.user}: ${name} is sent again after ${sinceMs} ms`);
       const isResent = name.startsWith('a:') ? resync : resync === 'groups';
       if (isResent && value !== (name.startsWith('a:') ? null : 'unsubscribed')) continue;
       if (same(known?.value ?? null, value ?? null))
@@ -112,14 +135,15 @@ export function knowledge(violation: (invariant: string, text: string) => void):
     }
   };
 
-  const accept = ({ change }: Fate): void => {
+  const accept = ({ change, by }: Fate): void => {
     const user = userOf(change.user);
     user.refused = undefined;
     if (change.deletes) {
       users.delete(change.user);
       return;
     }
-    for (const [name, value] of change.values) user.values.set(name, { value, uncertain: false });
+    for (const [name, value] of change.values) user.values.set(name, { value, uncertain: false, sentAt: by.startedAt });
+    for (const [name, known] of user.values) if (by.interval(name) === undefined) known.sentAt = undefined;
   };
 
   const endedWell = (invocation: Invocation): void => {
@@ -142,8 +166,13 @@ export function knowledge(violation: (invariant: string, text: string) => void):
   };
 
   return {
-    sent: (request, flags) => {
+    sent: (request, by) => {
       const { invocation } = request;
+      for (const { user, deletes } of request.changes) {
+        if (!deletes) deleted.delete(user);
+        else if ((deleted.get(user) ?? by.run) !== by.run)
+          violation('only differences are sent', `${user} is deleted again`);
+      }
       const mine = fates.get(invocation) ?? new Map<string, Fate>();
       fates.set(invocation, mine);
       for (const change of request.changes) {
@@ -154,13 +183,12 @@ export function knowledge(violation: (invariant: string, text: string) => void):
           earlier.last = 'pending';
           continue;
         }
-        checkChange(change, flags);
+        checkChange(change, by);
         const user = userOf(change.user);
         const names = change.deletes ? [...user.values.keys()] : [...change.values.keys()];
         const before = new Map(names.map((name) => [name, copyOf(user.values.get(name))]));
-        mine.set(change.user, { last: 'pending', maybe: false, change, before });
-        for (const name of names)
-          user.values.set(name, { value: user.values.get(name)?.value ?? null, uncertain: true });
+        mine.set(change.user, { last: 'pending', maybe: false, by, change, before });
+        for (const name of names) user.values.set(name, { value: null, ...user.values.get(name), uncertain: true });
       }
     },
     answered: (request, answer) => {
@@ -174,8 +202,10 @@ export function knowledge(violation: (invariant: string, text: string) => void):
         if (fate.last === 'unknown') fate.maybe = true;
       }
     },
-    committed: (invocation, user, refusal) => {
+    committed: (invocation, user, refusal, isGone) => {
       refusals.set(user, refusal);
+      const fate = fates.get(invocation)?.get(user);
+      if (isGone && fate?.change.deletes && fate.last === 'accepted') deleted.set(user, fate.by.run);
       const mine = commits.get(invocation);
       if (mine) mine.add(user);
       else commits.set(invocation, new Set([user]));
@@ -184,6 +214,9 @@ export function knowledge(violation: (invariant: string, text: string) => void):
       settled.add(invocation);
     },
     ended: (invocation, outcome) => {
+      // Its intent may say that Braze has them, whether or not a request has left.
+      const body: Partial<BatchBody> = JSON.parse(invocation.body ?? '{}');
+      if (body.kind === 'upsert') for (const { k } of body.records ?? []) deleted.delete(k);
       if (!isWell(outcome) && !settled.has(invocation)) doubt(invocation);
       else if (fates.has(invocation)) endedWell(invocation);
       fates.delete(invocation);
@@ -195,6 +228,16 @@ export function knowledge(violation: (invariant: string, text: string) => void):
       if (!known) return undefined;
       return known.uncertain ? 'uncertain' : { value: known.value };
     },
+    dataPoints: (invocation, isFree) => {
+      let points = 0;
+      for (const { last, change } of fates.get(invocation)?.values() ?? [])
+        if (last === 'accepted') for (const name of change.values.keys()) if (!isFree(name)) points++;
+      return points;
+    },
+    mayBeInGroup: (user) =>
+      [...(users.get(user)?.values ?? [])].some(
+        ([name, { value, uncertain }]) => name.startsWith('g:') && (uncertain || value === 'subscribed'),
+      ),
     holders: (belongs) => {
       const counts = new Map<string, number>();
       for (const [name, user] of users) {
@@ -207,6 +250,8 @@ export function knowledge(violation: (invariant: string, text: string) => void):
     },
   };
 }
+
+const SECOND_MS = 1000;
 
 const copyOf = (known: Known | undefined): Known | undefined => known && { ...known };
 

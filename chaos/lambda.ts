@@ -24,6 +24,8 @@ export type Invocation = {
   readonly deadline: number;
   readonly environment: ExecutionEnvironment;
   alive: boolean;
+  /** A fault has met it. */
+  hit: boolean;
   end: (outcome: Outcome) => void;
 };
 
@@ -170,6 +172,7 @@ export function lambda({ seed, timeline, faults, timeoutMs, make, maxSkewMs, wat
         deadline,
         environment,
         alive: true,
+        hit: false,
         end: done,
       };
       environment.current = invocation;
@@ -192,7 +195,10 @@ export function lambda({ seed, timeline, faults, timeoutMs, make, maxSkewMs, wat
       if (!invocation?.alive) return never();
       const fault = faults.draw(site);
       const say = (text: string): void => watcher.trace(() => `  ${label(invocation)} ${what()} ${text}`);
-      if (fault) say(`!! ${fault}`);
+      if (fault) {
+        say(`!! ${fault}`);
+        invocation.hit = true;
+      }
       if (fault === 'invocation dies before a call') {
         kill(invocation, fault);
         return never();

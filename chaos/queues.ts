@@ -29,6 +29,8 @@ type Message = {
   receives: number;
   receipt: string;
   inFlight: boolean;
+  /** Its last delivery met a fault, or died. */
+  hit: boolean;
 };
 
 type Queue = QueueSettings & {
@@ -46,6 +48,8 @@ export type Queues = {
   readonly purge: (url: string) => void;
   readonly waiting: (url: string) => number;
   readonly deadLetters: (url: string) => number;
+  /** Texts of the dead letters whose last delivery met a fault or died: nothing less may lose a message. */
+  readonly lost: () => readonly string[];
 };
 
 export type QueuesOptions = {
@@ -155,9 +159,13 @@ export function queues({
     const receipt = `${message.id}-${message.receives}`;
     message.receipt = receipt;
     message.inFlight = true;
+    message.hit = false;
     message.visibleAt = timeline.now() + queue.visibilityMs;
     const fault = faults.draw('receive');
-    if (fault) trace(() => `  message ${message.id} !! ${fault}`);
+    if (fault) {
+      trace(() => `  message ${message.id} !! ${fault}`);
+      message.hit = true;
+    }
     if (fault === 'visibility runs out') message.visibleAt = timeline.now() + random.int(0, 120_000);
     const group = message.group ?? '';
     queue.working++;
@@ -182,11 +190,12 @@ export function queues({
         },
       ],
     };
-    lambda.invoke(
+    const invocation = lambda.invoke(
       queue.consumer,
       event,
       (outcome) => {
         queue.working--;
+        if (outcome.kind === 'killed' || invocation.hit) message.hit = true;
         queue.workingByGroup.set(group, (queue.workingByGroup.get(group) ?? 1) - 1);
         if (isDone(outcome, message.id)) drop(queue, message, receipt, fault);
         else if (outcome.kind === 'killed' && faults.draw('death')) {
@@ -228,6 +237,7 @@ export function queues({
       receives: 0,
       receipt: '',
       inFlight: false,
+      hit: false,
     });
     const visibleAt = timeline.now() + delayMs;
     queue.messages.set(id, message(id, visibleAt));
@@ -290,6 +300,8 @@ export function queues({
     },
     waiting: (url) => queueOf(url).messages.size,
     deadLetters: (url) => queueOf(url).deadLetters.length,
+    lost: () =>
+      [...byUrl.values()].flatMap(({ deadLetters }) => deadLetters.filter(({ hit }) => hit).map(({ body }) => body)),
   };
 }
 

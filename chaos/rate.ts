@@ -37,6 +37,7 @@ const WINDOW_MS = 3 * SECOND_MS;
 const LIMIT_MS = 6 * 3_600_000;
 
 const SPEC: DestinationSpec = {
+  primaryKey: 'id',
   syncMode: 'additive',
   fields: [{ attribute: 'color', column: 'c_text', standard: false }],
   groups: [],
@@ -47,6 +48,7 @@ const SPEC: DestinationSpec = {
   groupGuard: { maxPercent: 100, maxRecords: 10_000 },
   nullGuard: { maxPercent: 100, maxRecords: 10_000 },
   budget: undefined,
+  dayBudget: undefined,
   shards: 1,
 };
 
@@ -60,7 +62,7 @@ export async function measureRate({
   fair,
 }: RateOptions): Promise<Measured> {
   const time = timeline(START_MS);
-  const specs = new Map([...rows.keys()].map((name) => [name, SPEC]));
+  const specs = new Map([...rows.keys()].map((name) => [name, { ...SPEC, name, renamedFrom: undefined }]));
   const rowsOf = (name: string): WarehouseRow[] =>
     Array.from({ length: rows.get(name) ?? 0 }, (_, index) => ({
       key: `${name}-${index}`,

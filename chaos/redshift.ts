@@ -7,6 +7,7 @@ import { createHash } from 'node:crypto';
 import type { FaultKind } from './faults.ts';
 import { awsError, type ExecutionEnvironment, type Lambda } from './lambda.ts';
 import { randomOf } from './random.ts';
+import { type KeyColumn, keyedBy } from './specs.ts';
 import { WAREHOUSE } from './streams.ts';
 import type { Timeline } from './timeline.ts';
 
@@ -33,7 +34,12 @@ type Statement = {
   readonly end: 'FINISHED' | 'FAILED' | 'ABORTED';
   readonly columns: readonly { readonly name: string; readonly typeName: string }[];
   readonly records: readonly (readonly Field[])[];
+  /** How often it was told that it will yield nothing. */
+  vain: number;
 };
+
+/** More often than by all tries of a message and of its copies, nobody asks about a statement that has failed. */
+const MAX_VAIN = 40;
 
 /** Told of each statement that was submitted: its name, and the rows that it yields. */
 export type Submitted = (
@@ -54,6 +60,7 @@ export type RedshiftOptions = {
   /** The model of a destination, now. */
   readonly modelOf: (destination: string) => ModelState;
   readonly submitted: Submitted;
+  readonly violation: (invariant: string, text: string) => void;
   readonly pageRows: number;
 };
 
@@ -73,7 +80,15 @@ export function md5(key: string): string {
 const RESULT_MS = 24 * 3_600_000;
 
 /** Returns the service. */
-export function redshift({ seed, timeline, lambda, modelOf, submitted, pageRows }: RedshiftOptions): Redshift {
+export function redshift({
+  seed,
+  timeline,
+  lambda,
+  modelOf,
+  submitted,
+  violation,
+  pageRows,
+}: RedshiftOptions): Redshift {
   const random = randomOf(seed, WAREHOUSE);
   const byToken = new Map<string, Statement>();
   const byId = new Map<string, Statement>();
@@ -105,6 +120,7 @@ export function redshift({ seed, timeline, lambda, modelOf, submitted, pageRows 
     const base = {
       id: `s${byId.size + 1}`,
       submittedAt,
+      vain: 0,
       endsAt: submittedAt + takesMs,
       end:
         fault === 'statement fails'
@@ -137,9 +153,12 @@ export function redshift({ seed, timeline, lambda, modelOf, submitted, pageRows 
   const describe = (input: Readonly<Record<string, unknown>>, fault: FaultKind | undefined): unknown => {
     if (fault === 'redshift throttles') throw awsError('ThrottlingException', 400);
     if (fault === 'redshift answers 500') throw awsError('InternalServerException', 500);
-    const { id, endsAt, end, records, submittedAt } = statementOf(input.Id);
+    const statement = statementOf(input.Id);
+    const { id, endsAt, end, records, submittedAt } = statement;
     if (timeline.now() < endsAt)
       return { Id: id, Status: timeline.now() - submittedAt < 100 ? 'SUBMITTED' : 'STARTED' };
+    if (end !== 'FINISHED' && ++statement.vain === MAX_VAIN)
+      violation('no statement is waited for in vain', `${id} is ${end}, and asked about ${MAX_VAIN} times`);
     return {
       Id: id,
       Status: end,
@@ -197,6 +216,7 @@ export function redshift({ seed, timeline, lambda, modelOf, submitted, pageRows 
 }
 
 type Query = {
+  readonly key: KeyColumn;
   readonly columns: readonly string[];
   readonly groups: readonly string[];
   readonly from: string;
@@ -221,7 +241,10 @@ function queryOf(sql: string): Query {
       return name;
     },
   );
+  const key = /CAST\("(id2?)" AS VARCHAR\(65535\)\) AS w2b_key/.exec(rest)?.[1];
+  if (key !== 'id' && key !== 'id2') throw new Error(`Redshift: the key is not understood: ${sql}`);
   return {
+    key,
     columns,
     groups,
     from: /w2b_record_hash >= '([0-9a-f]{2})'/.exec(where)?.[1] ?? '',
@@ -230,8 +253,8 @@ function queryOf(sql: string): Query {
   };
 }
 
-function rowsOf({ from, to, audience }: Query, model: ModelState): WarehouseRow[] {
-  const hashed = model.rows.map((row) => ({ row, hash: row.key === null ? '' : md5(row.key) }));
+function rowsOf({ key, from, to, audience }: Query, model: ModelState): WarehouseRow[] {
+  const hashed = keyedBy(key, model.rows).map((row) => ({ row, hash: row.key === null ? '' : md5(row.key) }));
   return hashed
     .filter(
       ({ hash, row }) =>

@@ -6,7 +6,17 @@ import { COLUMN_TYPES, type Flags, GROUP_IDS, type History, historyOf, mended, t
 import { judge, type RunInfo, type Violation } from './judge.ts';
 import type { Outcome } from './lambda.ts';
 import type { ModelState, WarehouseRow } from './redshift.ts';
-import { ASK_AGAIN_MS, type DestinationSpec, NEVER_UNSET, parametersOf, recordsOf, wantedOf } from './specs.ts';
+import {
+  ASK_AGAIN_MS,
+  type Deployed,
+  type DestinationSpec,
+  destinationNamed,
+  keyedBy,
+  NEVER_UNSET,
+  parametersOf,
+  recordsOf,
+  wantedOf,
+} from './specs.ts';
 import { timeline } from './timeline.ts';
 import { BATCH_QUEUE, EXTRACT_QUEUE, RUNS_TABLE, START_RUN, type World, world } from './world.ts';
 
@@ -66,8 +76,11 @@ export async function simulate(seed: number, options: SimulateOptions = {}): Pro
     options.trace(line);
   };
 
-  const specs = new Map(history.specs);
+  const specs = new Map<string, Deployed>(
+    [...history.specs].map(([name, spec]) => [name, { ...spec, name, renamedFrom: undefined }]),
+  );
   const deployments = [new Map(specs)];
+  const namesOf = (destination: string): string[] => ['', '_x', '_y'].map((ending) => `${destination}${ending}`);
   const rows = new Map([...specs.keys()].map((name) => [name, new Map<string, readonly WarehouseRow[]>()]));
   const types = new Map([...specs.keys()].map((name) => [name, { ...COLUMN_TYPES }]));
   const modelOf = (destination: string): ModelState => ({
@@ -76,13 +89,15 @@ export async function simulate(seed: number, options: SimulateOptions = {}): Pro
   });
   let losses = 0;
   let kills = 0;
+  /** Invocations that died, by run. */
+  const deaths = new Map<string, number>();
   const court = judge({
     now: time.now,
-    mayLoseMessages: () =>
+    mayLoseMessages: (run) =>
       losses > 0 ||
-      (kills > 0 && account.queues.deadLetters(EXTRACT_QUEUE) + account.queues.deadLetters(BATCH_QUEUE) > 0) ||
+      account.queues.lost().some((body) => runOf(body) === run) ||
       // A message whose function dies comes again after 18 minutes: a few times in a row, and its run counts as stuck.
-      kills > 2 ||
+      (deaths.get(run) ?? 0) > 2 ||
       faults.injected().some(({ kind }) => LOSSES.has(kind)),
     tables: () => account.tables,
     specOf: (destination, deployment) => {
@@ -101,7 +116,7 @@ export async function simulate(seed: number, options: SimulateOptions = {}): Pro
     pageItems: history.pageItems,
     pageRows: history.pageRows,
     maxSkewMs: history.maxSkewMs,
-    modelOf,
+    modelOf: (name) => modelOf(destinationNamed(name)),
     parameters: parametersOf(history.app, specs),
     watcher: {
       trace,
@@ -109,7 +124,11 @@ export async function simulate(seed: number, options: SimulateOptions = {}): Pro
       sent: court.sent,
       answered: court.knowledge.answered,
       ended: (invocation, outcome) => {
-        if (outcome.kind === 'killed') kills++;
+        if (outcome.kind === 'killed') {
+          kills++;
+          const run = runOf(invocation.body);
+          deaths.set(run, (deaths.get(run) ?? 0) + 1);
+        }
         court.knowledge.ended(invocation, outcome);
       },
       wrote: court.wrote,
@@ -123,7 +142,7 @@ export async function simulate(seed: number, options: SimulateOptions = {}): Pro
   let keys = 0;
   const start = (destination: string, flags: Flags, twice: boolean): void => {
     const event = {
-      destination,
+      destination: specs.get(destination)?.name,
       execution: `execution-${++starts}`,
       ...(flags.approve === 'nothing' ? {} : { by: 'somebody' }),
       ...(flags.approve === 'all' ? { approve: ['all'] } : {}),
@@ -131,10 +150,13 @@ export async function simulate(seed: number, options: SimulateOptions = {}): Pro
       retryRejections: flags.retry,
       resync: flags.resync !== 'no',
       withGroups: flags.resync === 'groups',
+      rekey: flags.rekey,
     };
     const attempt = (attempts: number): void => {
       account.lambda.invoke(START_RUN, event, (outcome: Outcome) => {
         if (outcome.kind === 'returned') return;
+        // What a start says no to, it has not opened.
+        if (outcome.kind === 'threw' && outcome.error instanceof Error && outcome.error.name === 'FatalError') return;
         // What a start has opened without a message is as good as lost until it is tried again.
         losses++;
         if (attempts === 3) return;
@@ -157,6 +179,22 @@ export async function simulate(seed: number, options: SimulateOptions = {}): Pro
     account.deploy(parametersOf(history.app, specs));
   };
 
+  const change = (destination: string, changes: Partial<Deployed>): void => {
+    const spec = specs.get(destination);
+    if (spec) specs.set(destination, { ...spec, ...changes });
+    deploy();
+  };
+
+  const hasRun = (name: string | undefined): boolean => [...court.runs.values()].some(({ spec }) => spec.name === name);
+
+  /** A name that has had runs of its own is another destination's, unless it was the last one. */
+  const rename = (destination: string, name: string): void => {
+    const spec = specs.get(destination);
+    if (!spec || spec.name === name || (hasRun(name) && name !== spec.renamedFrom)) return;
+    const from = hasRun(spec.name) || name === spec.renamedFrom ? spec.name : (spec.renamedFrom ?? spec.name);
+    change(destination, { name, renamedFrom: from });
+  };
+
   const act = (step: Step): void => {
     trace(() => `== ${describeStep(step)}`);
     switch (step.kind) {
@@ -167,8 +205,13 @@ export async function simulate(seed: number, options: SimulateOptions = {}): Pro
         rows.get(step.destination)?.clear();
         break;
       case 'deploy':
-        specs.set(step.destination, step.spec);
-        deploy();
+        change(step.destination, step.spec);
+        break;
+      case 'rename':
+        rename(step.destination, `${step.destination}${step.ending}`);
+        break;
+      case 'forget former name':
+        if (hasRun(specs.get(step.destination)?.name)) change(step.destination, { renamedFrom: undefined });
         break;
       case 'column': {
         const columns = types.get(step.destination);
@@ -202,10 +245,10 @@ export async function simulate(seed: number, options: SimulateOptions = {}): Pro
         braze.setRefusing(step.refuses);
         break;
       case 'outage':
-        braze.setOutage(time.now() + step.lastsMs, step.applied);
+        braze.setOutage({ ...step, untilMs: time.now() + step.lastsMs, turnsAtMs: time.now() + step.turnsAfterMs });
         break;
       case 'discard': {
-        const event = { destination: step.destination, discard: ['all'], by: 'somebody' };
+        const event = { destination: specs.get(step.destination)?.name, discard: ['all'], by: 'somebody' };
         account.lambda.invoke(START_RUN, event, () => undefined);
         break;
       }
@@ -216,11 +259,13 @@ export async function simulate(seed: number, options: SimulateOptions = {}): Pro
   /** The sweeper's schedule; while no run is open there is nothing to sweep. */
   const sweepLater = (): void => {
     time.after(SWEEP_MS, () => {
-      const isOpen = [...specs.keys()].some((name) =>
-        account.tables
-          .partition(RUNS_TABLE, `destination#${name}`)
-          .some(({ sk, open }) => sk === 'state' && open !== undefined),
-      );
+      const isOpen = [...specs.keys()]
+        .flatMap(namesOf)
+        .some((name) =>
+          account.tables
+            .partition(RUNS_TABLE, `destination#${name}`)
+            .some(({ sk, open }) => sk === 'state' && open !== undefined),
+        );
       if (isOpen) account.lambda.invoke(START_RUN, { sweep: true }, () => undefined);
       sweepLater();
     });
@@ -266,22 +311,29 @@ export async function simulate(seed: number, options: SimulateOptions = {}): Pro
 
   const converge = async (destination: string): Promise<void> => {
     let done = false;
-    for (let attempt = 1; attempt <= 5 && !done; attempt++) {
-      const run = await runOnce(destination, { approve: attempt % 2 ? 'all' : 'deletions', retry: true, resync: 'no' });
+    // What is held after one approval may be more than a budget then, and so on.
+    const attempts = (specs.get(destination)?.budget ?? specs.get(destination)?.dayBudget) === undefined ? 5 : 9;
+    for (let attempt = 1; attempt <= attempts && !done; attempt++) {
+      const run = await runOnce(destination, {
+        approve: attempt % 2 || attempt > 5 ? 'all' : 'deletions',
+        retry: true,
+        resync: 'no',
+        rekey: true,
+      });
       if (failed()) return;
       done = run !== undefined && (run.status === 'succeeded' || run.status === 'partial');
       await time.moveTo(time.now() + ASK_AGAIN_MS + 5 * MINUTE_MS, failed);
-      if (attempt === 5 && !done)
+      if (attempt === attempts && !done)
         court.violation('every run ends', `the last run of ${destination} is ${run?.status ?? 'not there'}`);
     }
     // What was asked about while nobody was there is asked about again.
-    await runOnce(destination, { approve: 'nothing', retry: false, resync: 'no' });
+    await runOnce(destination, { approve: 'nothing', retry: false, resync: 'no', rekey: false });
     if (failed()) return;
     if (openRuns(destination).length > 0) return court.violation('every run ends', `a run of ${destination} is open`);
     await time.moveTo(time.now() + 10 * MINUTE_MS, failed);
     checkState(destination);
     if (failed()) return;
-    const last = await runOnce(destination, { approve: 'nothing', retry: false, resync: 'no' });
+    const last = await runOnce(destination, { approve: 'nothing', retry: false, resync: 'no', rekey: false });
     if (failed() || !last) return;
     const changes = braze
       .requests()
@@ -294,10 +346,13 @@ export async function simulate(seed: number, options: SimulateOptions = {}): Pro
     checkRejected(destination, last);
   };
 
+  const rowsOf = (destination: string): readonly WarehouseRow[] =>
+    keyedBy(specs.get(destination)?.primaryKey ?? 'id', modelOf(destination).rows);
+
   const checkState = (destination: string): void => {
     const spec = specs.get(destination);
     if (!spec) return;
-    const records = recordsOf(spec, modelOf(destination).rows);
+    const records = recordsOf(spec, rowsOf(destination));
     const columnTypes = new Map(Object.entries(types.get(destination) ?? {}));
     const users = new Set([...braze.profiles.keys()].filter((user) => user.includes(destination)));
     for (const key of records.keys()) if (key !== null) users.add(key);
@@ -403,7 +458,7 @@ export async function simulate(seed: number, options: SimulateOptions = {}): Pro
       if (isSure) least += count;
       most += count;
     };
-    for (const [key, list] of recordsOf(spec, modelOf(destination).rows)) {
+    for (const [key, list] of recordsOf(spec, rowsOf(destination))) {
       const [row] = list;
       if (key === null || list.length > 1) expect(list.length);
       else {
@@ -447,8 +502,11 @@ export async function simulate(seed: number, options: SimulateOptions = {}): Pro
   };
 }
 
+/** Returns the run that a message is of. */
+const runOf = (body = '{}'): string => (JSON.parse(body) as { readonly run?: string }).run ?? '';
+
 const isOf = (body: string | undefined, destination: string): boolean =>
-  body?.includes(`"destination":"${destination}"`) === true;
+  destinationNamed((JSON.parse(body ?? '{}') as { readonly destination?: string }).destination ?? '') === destination;
 
 /** Requests in any three seconds, and lookups in any minute, against the app's settings. */
 /** An environment whose invocation dies leaves its interval unfinished. */
@@ -497,10 +555,14 @@ export function describeStep(step: Step): string {
       return `rows of ${step.destination}: none at all${wait}`;
     case 'deploy':
       return `deploy ${step.destination}: ${step.what} -> ${describeSpec(step.spec)}${wait}`;
+    case 'rename':
+      return `${step.destination} gets the name ${step.destination}${step.ending}${wait}`;
+    case 'forget former name':
+      return `${step.destination} no longer says what its name was${wait}`;
     case 'column':
       return `column ${step.name} of ${step.destination} becomes ${step.typeName}${wait}`;
     case 'start':
-      return `start ${step.destination}${step.approve === 'nothing' ? '' : `, approved: ${step.approve}`}${step.resync === 'no' ? '' : `, resync ${step.resync}`}${step.retry ? ', with rejections' : ''}${step.twice ? ', twice' : ''}${wait}`;
+      return `start ${step.destination}${step.approve === 'nothing' ? '' : `, approved: ${step.approve}`}${step.resync === 'no' ? '' : `, resync ${step.resync}`}${step.retry ? ', with rejections' : ''}${step.rekey ? ', rekey' : ''}${step.twice ? ', twice' : ''}${wait}`;
     case 'own user':
       return `${step.user} appears in Braze${wait}`;
     case 'consent':
@@ -512,7 +574,7 @@ export function describeStep(step: Step): string {
     case 'refuse':
       return `Braze ${step.refuses ? 'refuses' : 'takes'} values that begin with 'refused'${wait}`;
     case 'outage':
-      return `Braze answers 5xx for ${step.lastsMs / MINUTE_MS} minutes, ${step.applied ? 'and does what it is told' : 'and does nothing'}${wait}`;
+      return `Braze ${step.first} for ${step.lastsMs / MINUTE_MS} minutes, and after ${Math.round(step.turnsAfterMs / SECOND_MS)} s ${step.later}${wait}`;
     case 'discard':
       return `what is held for ${step.destination} is discarded${wait}`;
     case 'wait':
@@ -522,4 +584,4 @@ export function describeStep(step: Step): string {
 
 /** Returns a specification in words. */
 export const describeSpec = (spec: DestinationSpec): string =>
-  `${spec.syncMode}, ${spec.fields.map(({ attribute, column, type }) => `${attribute}<-${column}${type ? `:${type}` : ''}`).join(' ')}, groups ${spec.groups.map(({ name }) => `${name}:${spec.rules[name]}`).join(' ')}, audience ${spec.audience ?? 'all'}${spec.audience ? `:${spec.rules[spec.audience]}` : ''}, ${spec.invalidValues}, guards ${[spec.guard, spec.groupGuard, spec.nullGuard].map(({ maxPercent, maxRecords, minRecords = 0 }) => `${maxPercent}%/${maxRecords}/${minRecords}`).join(' ')}, budget ${spec.budget ?? 'none'}, ${spec.shards} shards`;
+  `${spec.syncMode}, ${spec.fields.map(({ attribute, column, type, resolution, minIntervalMinutes }) => `${attribute}<-${column}${type ? `:${type}` : ''}${resolution ? `/${resolution}` : ''}${minIntervalMinutes ? `@${minIntervalMinutes}` : ''}`).join(' ')}, groups ${spec.groups.map(({ name }) => `${name}:${spec.rules[name]}`).join(' ')}, audience ${spec.audience ?? 'all'}${spec.audience ? `:${spec.rules[spec.audience]}` : ''}, ${spec.invalidValues}, guards ${[spec.guard, spec.groupGuard, spec.nullGuard].map(({ maxPercent, maxRecords, minRecords = 0 }) => `${maxPercent}%/${maxRecords}/${minRecords}`).join(' ')}, budget ${spec.budget ?? 'none'}, of a day ${spec.dayBudget ?? 'none'}, key ${spec.primaryKey}, ${spec.shards} shards`;

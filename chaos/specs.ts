@@ -10,10 +10,15 @@ export type FieldSpec = {
   readonly column: string;
   readonly standard: boolean;
   readonly type?: 'string' | 'integer' | undefined;
+  /** Values are rounded down to a multiple of it. */
+  readonly resolution?: number;
+  /** Least time between two updates of one user. */
+  readonly minIntervalMinutes?: number;
 };
 export type GroupSpec = { readonly name: string; readonly id: string };
 export type Limits = { readonly maxPercent: number; readonly maxRecords: number; readonly minRecords?: number };
 export type DestinationSpec = {
+  readonly primaryKey: KeyColumn;
   readonly syncMode: 'sync' | 'additive' | 'enrich';
   readonly fields: readonly FieldSpec[];
   readonly groups: readonly GroupSpec[];
@@ -26,8 +31,23 @@ export type DestinationSpec = {
   readonly nullGuard: Limits;
   /** Data points of one run. */
   readonly budget: number | undefined;
+  /** Data points of the runs that started within a day. */
+  readonly dayBudget: number | undefined;
   readonly shards: 1 | 2 | 4;
 };
+/** A destination as it is deployed: under its name, which may be another one than before. */
+export type Deployed = DestinationSpec & { readonly name: string; readonly renamedFrom: string | undefined };
+
+/** Columns that a model's rows can be told apart by. */
+export type KeyColumn = 'id' | 'id2';
+
+/** Returns a row's key in a column. */
+export const keyIn = (column: KeyColumn, key: string | null): string | null =>
+  column === 'id' || key === null ? key : `${key}~2`;
+
+/** Returns the destination that a name stands for: one that is renamed gets an ending. */
+export const destinationNamed = (name: string): string => name.replace(/_.*/, '');
+
 export type AppSpec = {
   readonly requestsPerSecond: number;
   readonly concurrency: number;
@@ -41,7 +61,7 @@ export const NEVER_UNSET = 'email_subscribe';
 export const ASK_AGAIN_MS = 30 * 60_000;
 
 /** Returns the checked parameters of destinations that share one Braze app. */
-export function parametersOf(app: AppSpec, specs: ReadonlyMap<string, DestinationSpec>): Parameters {
+export function parametersOf(app: AppSpec, specs: ReadonlyMap<string, Deployed>): Parameters {
   const input: ParametersInput = {
     environment: 'chaos',
     apps: {
@@ -49,35 +69,50 @@ export function parametersOf(app: AppSpec, specs: ReadonlyMap<string, Destinatio
       braze: { type: 'braze', endpoint: 'https://braze.test', apiKeySecret: 'braze/key', ...app },
     },
     models: Object.fromEntries([...specs].map(([name, spec]) => [`${name}_model`, modelInput(name, spec)])),
-    destinations: Object.fromEntries([...specs].map(([name, spec]) => [name, destinationInput(name, spec)])),
+    destinations: Object.fromEntries([...specs].map(([name, spec]) => [spec.name, destinationInput(name, spec)])),
   };
   return Parameters.parse(input);
 }
 
-const modelInput = (name: string, { rules }: DestinationSpec) => ({
+const modelInput = (name: string, { rules, primaryKey }: DestinationSpec) => ({
   app: 'warehouse',
   table: `public.${name}`,
-  primaryKey: 'id',
+  primaryKey,
   groups: Object.fromEntries(Object.entries(rules).map(([group, rule]) => [group, { sql: `holds_${rule}` }])),
 });
 
-function destinationInput(name: string, spec: DestinationSpec) {
+function destinationInput(name: string, spec: Deployed) {
   const standard = spec.fields.filter((field) => field.standard);
   const custom = spec.fields.filter((field) => !field.standard);
   return {
     model: `${name}_model`,
     app: 'braze',
     syncMode: spec.syncMode,
-    mapping: { external_id: 'id', ...Object.fromEntries(standard.map(({ attribute, column }) => [attribute, column])) },
+    mapping: {
+      external_id: spec.primaryKey,
+      ...Object.fromEntries(standard.map(({ attribute, column }) => [attribute, column])),
+    },
     customAttributes: Object.fromEntries(
-      custom.map(({ attribute, column, type }) => [attribute, type ? { property: column, type } : column]),
+      custom.map(({ attribute, column, type, resolution, minIntervalMinutes }) => [
+        attribute,
+        {
+          property: column,
+          ...(type === undefined ? {} : { type }),
+          ...(resolution === undefined ? {} : { resolution }),
+          ...(minIntervalMinutes === undefined ? {} : { minInterval: `${minIntervalMinutes} minutes` }),
+        },
+      ]),
     ),
     subscriptionGroups: Object.fromEntries(spec.groups.map(({ name: group, id }) => [group, id])),
     ...(spec.audience === undefined ? {} : { audience: spec.audience }),
     deletionGuard: spec.guard,
     groupGuard: spec.groupGuard,
     nullGuard: spec.nullGuard,
-    ...(spec.budget === undefined ? {} : { budget: { dataPointsPerRun: spec.budget } }),
+    ...(spec.renamedFrom === undefined ? {} : { renamedFrom: spec.renamedFrom }),
+    budget: {
+      ...(spec.budget === undefined ? {} : { dataPointsPerRun: spec.budget }),
+      ...(spec.dayBudget === undefined ? {} : { dataPointsPerDay: spec.dayBudget }),
+    },
     invalidValues: spec.invalidValues,
     shards: spec.shards,
     askAgainAfter: '30 minutes',
@@ -92,13 +127,17 @@ const EMAIL = /^[a-z0-9.]+@[a-z0-9]+\.[a-z]+$/;
 const STATES = ['opted_in', 'subscribed', 'unsubscribed'];
 
 /** Returns what a cell becomes in a field, given the column's type in the warehouse. */
-export function expectedOf({ attribute, type }: FieldSpec, cell: Cell, typeName: string): Expected {
+export function expectedOf({ attribute, type, resolution }: FieldSpec, cell: Cell, typeName: string): Expected {
   if (cell === null) return { value: null };
   if (typeof cell === 'boolean') return { value: type === 'string' ? String(cell) : cell };
   if (attribute === 'email') return EMAIL.test(cell) ? { value: cell } : 'invalid';
   if (attribute === NEVER_UNSET) return STATES.includes(cell) ? { value: cell } : 'invalid';
   const wanted = type ?? (typeName === 'int8' ? 'integer' : 'string');
-  if (wanted === 'integer') return Number.isSafeInteger(Number(cell)) ? { value: Number(cell) } : 'invalid';
+  if (wanted === 'integer') {
+    const whole = Number(cell);
+    if (!Number.isSafeInteger(whole)) return 'invalid';
+    return { value: resolution === undefined ? whole : Math.floor(whole / resolution) * resolution };
+  }
   return [...cell].length > MAX_CHARACTERS ? 'invalid' : { value: cell };
 }
 
@@ -129,6 +168,16 @@ export function wantedOf(spec: DestinationSpec, row: WarehouseRow, types: Column
 /** True when a row is among the records of a destination. */
 export const isInAudience = ({ audience, rules }: DestinationSpec, row: WarehouseRow): boolean =>
   audience === undefined || row.holds.has(rules[audience] ?? '');
+
+/** Returns rows with the keys that they have in a column. */
+export const keyedBy = (column: KeyColumn, rows: readonly WarehouseRow[]): readonly WarehouseRow[] =>
+  column === 'id' ? rows : rows.map((row) => ({ ...row, key: keyIn(column, row.key) }));
+
+/** Returns the least time between two updates of an attribute that the ledger names so, ms. */
+export function intervalOf({ fields }: DestinationSpec, name: string): number | undefined {
+  const { minIntervalMinutes } = fields.find(({ attribute }) => `a:${attribute}` === name) ?? {};
+  return minIntervalMinutes === undefined ? undefined : minIntervalMinutes * 60_000;
+}
 
 /** Returns the rows of a destination's records by key, those without a key under null. */
 export function recordsOf(spec: DestinationSpec, rows: readonly WarehouseRow[]): Map<string | null, WarehouseRow[]> {

@@ -247,6 +247,7 @@ export function world(options: WorldOptions): World {
     lambda: service,
     modelOf: options.modelOf,
     submitted: watcher.submitted,
+    violation: watcher.violation,
     pageRows: options.pageRows,
   });
   const workspace = braze({

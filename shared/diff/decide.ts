@@ -53,6 +53,8 @@ export type Removal = {
   readonly fields: readonly number[];
   /** What the ledger keeps; undefined for a deletion. */
   readonly fingerprint: Uint8Array | undefined;
+  /** The ledger keeps these too: who returns still has the last values. */
+  readonly sentAt?: Entry['sentAt'];
   /** The refusal that this removal follows. */
   readonly refusedBefore?: Refusal | undefined;
 };
@@ -365,6 +367,7 @@ function decideRemoval(entry: Entry, { syncMode, dictionary, holds, retryRejecti
     leaves: groups.map(({ id }) => nameOf(id, dictionary).slice(2)),
     fields: [...groupIds],
     fingerprint: encodeFingerprint(known.filter(({ id }) => !groupIds.has(id))),
+    sentAt: entry.sentAt,
     refusedBefore: refused,
   };
   return { kind: 'removed', removal };

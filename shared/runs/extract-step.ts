@@ -5,12 +5,15 @@
  * tried again a few times; then the run fails, with the reason, and does not stay open behind a dead letter.
  */
 import { describeError, FatalError, GivenUp, isLastTry, RetryLater, type Tries, tryAgain } from '../errors.ts';
-import { SECOND_MS } from '../time.ts';
+import { MINUTE_MS, SECOND_MS } from '../time.ts';
 import { endShard, failRun } from './close.ts';
 import type { ExtractDeps } from './extract-deps.ts';
 import { type ExtractMessage, messageText } from './messages.ts';
 import { prepare } from './prepare.ts';
 import { readShard } from './read-shard.ts';
+
+/** Rounds that a message gets whose run cannot even be failed, each with all its tries. */
+const MAX_ROUNDS = 5;
 
 /**
  * Does the step that a message asks for; when it returns, the message may be deleted.
@@ -20,18 +23,29 @@ export async function extractStep(deps: ExtractDeps, message: ExtractMessage, tr
   try {
     await step(deps, message);
   } catch (error) {
-    if (error instanceof RetryLater) {
-      if (!isLastTry(tries)) throw error;
-      const delaySeconds = Math.ceil(error.afterMs / SECOND_MS);
-      // Who waits is alive.
-      await deps.runs.change(message, { touchedAt: deps.clock.now() }, { status: ['running'] });
-      return deps.extractQueue.send([{ text: messageText(message), delaySeconds }]);
+    if (!isLastTry(tries)) throw error instanceof RetryLater ? error : tryAgain(error, tries);
+    if (error instanceof RetryLater) return waitOn(deps, message, error.afterMs);
+    try {
+      await giveUp(deps, message, error);
+    } catch (another) {
+      // Its run would stay open without anybody to go on with it: where nothing can be written, that is waited for.
+      const again = (message.again ?? 0) + 1;
+      if (again > MAX_ROUNDS) throw another;
+      return putBack(deps, { ...message, again }, MINUTE_MS);
     }
-    if (!isLastTry(tries)) throw tryAgain(error, tries);
-    await giveUp(deps, message, error);
     throw new GivenUp(error);
   }
 }
+
+async function waitOn(deps: ExtractDeps, message: ExtractMessage, afterMs: number): Promise<void> {
+  await putBack(deps, message, afterMs);
+  // Who waits is alive.
+  await deps.runs.change(message, { touchedAt: deps.clock.now() }, { status: ['running'] });
+}
+
+/** Replaces a message, before it would become a dead letter, by a copy that has all its tries. */
+const putBack = (deps: ExtractDeps, message: ExtractMessage, afterMs: number): Promise<void> =>
+  deps.extractQueue.send([{ text: messageText(message), delaySeconds: Math.ceil(afterMs / SECOND_MS) }]);
 
 function step(deps: ExtractDeps, message: ExtractMessage): Promise<void> {
   switch (message.kind) {

@@ -10,18 +10,21 @@ import type { JsonValue } from '../values/json.ts';
 
 const RunKey = { run: z.string().min(1), destination: z.string().min(1) };
 const shard = z.int().min(0).max(255);
+/** How often all tries of a message failed, and it was put back all the same. */
+const again = z.int().optional();
 
 /** Steps of a run that the extract queue carries. */
 export const ExtractMessage = z.discriminatedUnion('kind', [
   /** Ask for the model's columns, settle what earlier runs left open, submit the shards. */
-  z.object({ kind: z.literal('prepare'), ...RunKey, polls: z.int().default(0) }),
+  z.object({ kind: z.literal('prepare'), ...RunKey, polls: z.int().default(0), again }),
   /** Read one shard, from its cursor on. */
-  z.object({ kind: z.literal('shard'), ...RunKey, shard, polls: z.int().default(0) }),
+  z.object({ kind: z.literal('shard'), ...RunKey, shard, polls: z.int().default(0), again }),
 ]);
 export type ExtractMessage = z.infer<typeof ExtractMessage>;
 
 const HASH = /^[0-9a-f]{32}$/;
 const record = { h: z.string().regex(HASH), k: z.string().min(1) };
+const sentAt = z.array(z.tuple([z.int(), z.number()])).optional();
 const subscriptionState = z.enum(['subscribed', 'unsubscribed']);
 
 /**
@@ -35,16 +38,17 @@ const UpsertRecord = z.object({
   i: z.array(z.int()),
   f: z.base64(),
   l: z.boolean().optional(),
-  t: z.array(z.tuple([z.int(), z.number()])).optional(),
+  t: sentAt,
   p: z.tuple([z.int(), z.number()]).optional(),
 });
 
-/** One user to delete, or (with f) to take out of its groups s; p as above. */
+/** One user to delete, or (with f) to take out of its groups s; t and p as above. */
 export const RemovalRecord = z.object({
   ...record,
   s: z.array(z.string()),
   i: z.array(z.int()),
   f: z.base64().optional(),
+  t: sentAt,
   p: z.tuple([z.int(), z.number()]).optional(),
 });
 export type RemovalRecord = z.infer<typeof RemovalRecord>;
@@ -66,8 +70,7 @@ const batch = {
   shard,
   seq: z.int().min(0),
   epoch: z.string().min(1),
-  /** How often all tries of it failed before it got to be written. */
-  again: z.int().optional(),
+  again,
 };
 
 /** What becomes one request to Braze. `epoch` names the reading of the shard that made the batch (see model.ts). */
@@ -104,6 +107,7 @@ export const removalRecord = (removal: Removal): RemovalRecord => ({
   s: [...removal.leaves],
   i: [...removal.fields],
   ...(removal.fingerprint ? { f: base64(removal.fingerprint) } : {}),
+  ...(removal.sentAt ? { t: [...removal.sentAt] as [number, number][] } : {}),
   ...(removal.refusedBefore
     ? { p: [removal.refusedBefore.tries, removal.refusedBefore.since] as [number, number] }
     : {}),

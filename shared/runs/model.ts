@@ -289,6 +289,8 @@ export const DestinationState = z.object({
   lastClosedAt: z.number().default(0),
   /** Its name in the ledger, where it is not its own. */
   ledger: z.string().optional(),
+  /** The names that the ledger's destination has had before: what their runs left open is of this ledger too. */
+  formerly: z.array(z.string()).optional(),
   /** The destination that was renamed from this one, and has its ledger now. */
   carriedTo: z.string().optional(),
 });

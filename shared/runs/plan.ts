@@ -17,7 +17,7 @@ import { contextOf, type DestinationContext, identityProblem } from './context.t
 import { type Decided, decidedOf, effectKey, effectTally, guardedIds, holdsOf } from './effects.ts';
 import { EffectCounts, type Held, type Run, ShardCounts } from './model.ts';
 import { type Plan, type PlanOptions, planTally } from './plan-tally.ts';
-import { checkColumns, isUnanswered, possibleWrites, shardStatements, statementFailure } from './prepare.ts';
+import { checkColumns, isUnanswered, namesOf, possibleWrites, shardStatements, statementFailure } from './prepare.ts';
 import { decideContextOf, isKnown, rowPages } from './read-shard.ts';
 import { approvalsOf, discardsOf, ledgerOf } from './start-run.ts';
 import type { RunStore } from './store.ts';
@@ -54,7 +54,7 @@ export async function plan(deps: PlanDeps, destination: string, options: PlanOpt
 
   const shards: PlannedShard[] = [];
   const statements = shardStatements(context, columns, startedAt);
-  const writes = await openWrites(deps, [destination, context.destination.renamedFrom]);
+  const writes = await openWrites(deps, await namesOf(deps.runs, context));
   for (const [shard, range] of hashRanges(context.destination.shards).entries()) {
     const id = await finished(deps, context, statements[shard] ?? '', `${token}-${shard}`);
     shards.push({ id, range, entries: () => overlaid(deps.ledger.entries(ledger, range), writes, range) });
@@ -153,13 +153,9 @@ async function finished(
 }
 
 /** What unanswered requests may have done, by record hash: a run folds it into the ledger first, a plan only looks through it. */
-async function openWrites(
-  deps: PlanDeps,
-  names: readonly (string | undefined)[],
-): Promise<Map<string, PossibleWrite[]>> {
+async function openWrites(deps: PlanDeps, names: readonly string[]): Promise<Map<string, PossibleWrite[]>> {
   const writesByHash = new Map<string, PossibleWrite[]>();
   for (const name of names) {
-    if (name === undefined) continue;
     for await (const intent of deps.runs.intents(name)) {
       if (!(await isUnanswered(deps.runs, name, intent))) continue;
       for (const write of possibleWrites(intent))

@@ -196,9 +196,8 @@ async function sendShards(deps: ExtractDeps, { run, destination }: Run): Promise
  * Folds the intents of earlier runs into the ledger: what their requests named counts as unknown from now on. No earlier
  * run is open, so none of their invocations can still be alive. Returns false when time ran out before all were folded.
  */
-async function foldIntents(deps: ExtractDeps, { destination }: DestinationContext, run: Run): Promise<boolean> {
-  const names = [run.destination, ...(destination.renamedFrom === undefined ? [] : [destination.renamedFrom])];
-  for (const name of names) {
+async function foldIntents(deps: ExtractDeps, context: DestinationContext, run: Run): Promise<boolean> {
+  for (const name of await namesOf(deps.runs, context)) {
     for await (const intent of deps.runs.intents(name)) {
       if (intent.run === run.run) continue;
       if (await isUnanswered(deps.runs, name, intent)) await fold(deps, run, intent);
@@ -207,6 +206,20 @@ async function foldIntents(deps: ExtractDeps, { destination }: DestinationContex
     }
   }
   return true;
+}
+
+/**
+ * Returns every name under which runs may have left intents that are of the destination's ledger: its own and those that it
+ * had before. The parameters name the last of them only, and not for ever.
+ */
+export async function namesOf(
+  runs: Pick<RunStore, 'state'>,
+  { name, destination: { renamedFrom } }: Pick<DestinationContext, 'name' | 'destination'>,
+): Promise<string[]> {
+  const { formerly = [] } = await runs.state(name);
+  if (renamedFrom === undefined) return [name, ...formerly];
+  const { formerly: before = [] } = await runs.state(renamedFrom);
+  return [...new Set([name, ...formerly, renamedFrom, ...before])];
 }
 
 /** False for a batch that was settled with every answer known, whose writer died before it ended the intent. */

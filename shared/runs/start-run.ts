@@ -171,8 +171,10 @@ export async function ledgerOf(
   { runs }: { readonly runs: Pick<RunStore, 'state'> },
   { name, destination }: DestinationContext,
 ): Promise<{ readonly ledger: string; readonly carryFrom?: string }> {
-  const state = await runs.state(name);
   const from = destination.renamedFrom;
+  // Read first: where another delivery of this start has carried the ledger over, the state that is read next knows it.
+  const former = from === undefined ? undefined : await runs.state(from);
+  const state = await runs.state(name);
   if (state.carriedTo !== undefined && state.carriedTo !== from) {
     throw new FatalError(
       `the ledger of destination '${name}' has gone to '${state.carriedTo}', which was renamed from it`,
@@ -180,13 +182,14 @@ export async function ledgerOf(
     );
   }
   const own = { ledger: state.ledger ?? name };
-  if (from === undefined) return own;
-  const former = await runs.state(from);
-  // Renamed before, or in an environment that never knew the former name.
-  if (former.carriedTo === name || former.lastClosedAt === 0) return own;
+  if (from === undefined || former === undefined) return own;
+  // Renamed before.
+  if (former.carriedTo === name) return own;
   if (former.open !== undefined) {
     throw new FatalError(`a run of '${from}' is open`, `Start '${name}' once it has ended.`);
   }
+  // An environment that never knew the former name.
+  if (former.lastClosedAt === 0) return own;
   const ledger = former.ledger ?? from;
   if (state.lastClosedAt > 0 && state.carriedTo === undefined && state.ledger !== ledger) {
     throw new FatalError(

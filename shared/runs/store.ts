@@ -190,19 +190,30 @@ export function dynamoRuns(db: DynamoDBDocumentClient, table: string, clock: Clo
       return dataPoints;
     },
     carryLedger: async (from, to, ledger) => {
-      const update = (destination: string, UpdateExpression: string, values: Record<string, unknown>) =>
-        db.send(
-          new UpdateCommand({
-            TableName: table,
-            Key: { pk: destinationKey(destination), sk: 'state' },
-            UpdateExpression,
-            ExpressionAttributeValues: values,
-          }),
+      const update = (
+        destination: string,
+        UpdateExpression: string,
+        values: Record<string, unknown>,
+        condition?: string,
+      ) =>
+        succeeded(
+          db.send(
+            new UpdateCommand({
+              TableName: table,
+              Key: { pk: destinationKey(destination), sk: 'state' },
+              UpdateExpression,
+              ExpressionAttributeValues: values,
+              ...(condition === undefined ? {} : { ConditionExpression: condition }),
+            }),
+          ),
         );
-      const { lastClosedAt } = DestinationState.parse((await read(destinationKey(from), 'state')) ?? {});
+      const former = DestinationState.parse((await read(destinationKey(from), 'state')) ?? {});
+      const formerly = [...new Set([...(former.formerly ?? []), from])].filter((name) => name !== to);
       // The time to settle counts from the last run under either name.
-      const SET = 'SET ledger = :ledger, lastClosedAt = :closed REMOVE carriedTo';
-      await update(to, SET, { ':ledger': ledger, ':closed': lastClosedAt });
+      const SET = 'SET ledger = :ledger, lastClosedAt = :closed, formerly = :formerly REMOVE carriedTo';
+      const values = { ':ledger': ledger, ':closed': former.lastClosedAt, ':formerly': formerly };
+      // Once only: a run under the new name may have ended since.
+      await update(to, SET, values, 'attribute_not_exists(ledger) OR ledger <> :ledger OR attribute_exists(carriedTo)');
       await update(from, 'SET carriedTo = :to', { ':to': to });
     },
     holds: async (destination) => {

@@ -389,9 +389,12 @@ async function sendLeavers(deps: WriteDeps, message: RemoveMessage, tally: Tally
       ...message.records
         .filter(({ h }) => !refusedHashes.has(h))
         .map(
-          ({ h, k, f }): LedgerWrite => ({
+          ({ h, k, f, t }): LedgerWrite => ({
             kind: 'put',
-            entry: { hash: h, primaryKey: k, fingerprint: fingerprintBytes(f ?? ''), gone: true },
+            entry: {
+              ...{ hash: h, primaryKey: k, fingerprint: fingerprintBytes(f ?? ''), gone: true },
+              ...(t ? { sentAt: new Map(t) } : {}),
+            },
           }),
         ),
       ...refusals(leaving, refused, recordRemovalDigest, deps.clock.now()),

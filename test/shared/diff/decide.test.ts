@@ -252,6 +252,11 @@ describe('an entry without a row', () => {
     },
   );
 
+  test.each(['additive', 'enrich'] as const)('is still known in %s by when its fields were last sent', (syncMode) => {
+    const sentAt = new Map([[idOf('a:ltv'), START_MS]]);
+    expect(removal({ ...member, sentAt }, syncMode)).toMatchObject({ kind: 'removed', removal: { sentAt } });
+  });
+
   test.each(['sync', 'additive', 'enrich'] as const)('is forgotten in %s when Braze never had it', (syncMode) => {
     const never: Entry[] = [
       { hash: HASH, primaryKey: 'ann', absentAt: START_MS },

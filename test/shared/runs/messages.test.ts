@@ -101,6 +101,13 @@ test.each<[string, Removal]>([
     { hash: recordHash('\uffff'), primaryKey: '\uffff', leaves: ['g'], fields: [9], fingerprint: new Uint8Array([1]) },
   ],
   [
+    'a leave by somebody whose fields wait for their intervals',
+    {
+      ...{ hash: recordHash('d'), primaryKey: 'd', leaves: ['g'], fields: [9], fingerprint: new Uint8Array([1]) },
+      sentAt: new Map([[3, 1_700_000_000_000]]),
+    },
+  ],
+  [
     'a leave of nothing',
     { hash: recordHash('c'), primaryKey: 'c', leaves: [], fields: [], fingerprint: new Uint8Array([1, 0, 2]) },
   ],
@@ -114,6 +121,7 @@ test.each<[string, Removal]>([
     s: removal.leaves,
     i: removal.fields,
     ...(removal.fingerprint ? { f: expect.any(String) } : {}),
+    ...(removal.sentAt ? { t: [...removal.sentAt] } : {}),
   });
   expect(record?.f === undefined ? undefined : fingerprintBytes(record.f)).toEqual(removal.fingerprint);
 });

@@ -1,6 +1,8 @@
 import type { LocalDynamo } from '../../../local/dynamodb.ts';
 import { FatalError } from '../../../shared/errors.ts';
+import { contextOf } from '../../../shared/runs/context.ts';
 import type { Hold, Intent, Run } from '../../../shared/runs/model.ts';
+import { namesOf } from '../../../shared/runs/prepare.ts';
 import { STUCK_AFTER_MS, type StartEvent, startRun, sweep } from '../../../shared/runs/start-run.ts';
 import type { RunStore } from '../../../shared/runs/store.ts';
 import { MINUTE_MS, SECOND_MS } from '../../../shared/time.ts';
@@ -278,6 +280,23 @@ describe('a destination that is renamed', () => {
     expect(await without.started({ destination: to })).toMatchObject({ ledger: from });
   });
 
+  test('goes on with that ledger in each of two deliveries of its first start', async () => {
+    const [from, to] = [newName(), newName()];
+    const { before, after, run } = await renamed(from, to);
+    await before.ended(run);
+    let meanwhile = (): Promise<void> => after.deps.runs.carryLedger(from, to, from);
+    // The other delivery carries the ledger over between the two looks of this one.
+    const state: RunStore['state'] = async (destination) => {
+      const seen = await after.deps.runs.state(destination);
+      const other = meanwhile;
+      meanwhile = async () => undefined;
+      await other();
+      return seen;
+    };
+    const second = starterOf({ [to]: { renamedFrom: from } }, { state });
+    expect(await second.started({ destination: to })).toMatchObject({ ledger: from });
+  });
+
   test('has a ledger of its own where the former name never had a run', async () => {
     const [from, to] = [newName(), newName()];
     const { started } = starterOf({ [to]: { renamedFrom: from } });
@@ -294,6 +313,14 @@ describe('a destination that is renamed', () => {
     await expect(failed).rejects.toThrow(`a run of '${from}' is open`);
     expect((await after.deps.runs.state(to)).open).toBeUndefined();
     expect((await after.deps.runs.state(from)).carriedTo).toBeUndefined();
+  });
+
+  test('is refused while the first run of the former name is open, as its ledger is only coming to be', async () => {
+    const [from, to] = [newName(), newName()];
+    const { before, after, run } = await renamed(from, to);
+    await expect(after.start({ destination: to })).rejects.toThrow(`a run of '${from}' is open`);
+    await before.ended(run);
+    expect(await after.started({ destination: to })).toMatchObject({ ledger: from });
   });
 
   test('is refused when it has a ledger of its own', async () => {
@@ -329,6 +356,23 @@ describe('a destination that is renamed', () => {
     await after.ended(forth);
     const last = starterOf({ [third]: { renamedFrom: to } });
     expect(await last.started({ destination: third })).toMatchObject({ ledger: from });
+  });
+
+  test('remembers every name that it had, so that what was left open under them is found when none is given any more', async () => {
+    const [from, to, third] = [newName(), newName(), newName()];
+    const { before, after, run } = await renamed(from, to);
+    await before.ended(run);
+    await after.ended(await after.started({ destination: to }));
+    const { runs } = after.deps;
+    const context = (name: string, more: Record<string, unknown>) => contextOf(parametersWith({ [name]: more }), name);
+    expect(await namesOf(runs, context(to, {}))).toEqual([to, from]);
+    expect(await namesOf(runs, context(third, { renamedFrom: to }))).toEqual([third, to, from]);
+    const last = starterOf({ [third]: { renamedFrom: to } });
+    await last.ended(await last.started({ destination: third }));
+    expect(await namesOf(runs, context(third, {}))).toEqual([third, from, to]);
+    const back = starterOf({ [to]: { renamedFrom: third } });
+    await back.ended(await back.started({ destination: to }));
+    expect(await namesOf(runs, context(to, {}))).toEqual([to, from, third]);
   });
 });
 

@@ -428,11 +428,22 @@ describe('the ledger of a destination', () => {
     await store.open(from, 'r', 'x');
     await store.free(from, 'r');
     await store.carryLedger(from, to, from);
-    expect(await store.state(to)).toEqual({ lastClosedAt: START_MS, ledger: from });
+    expect(await store.state(to)).toEqual({ lastClosedAt: START_MS, ledger: from, formerly: [from] });
     expect(await store.state(from)).toEqual({ lastClosedAt: START_MS, carriedTo: to });
     await store.carryLedger(to, from, from);
-    expect(await store.state(from)).toEqual({ lastClosedAt: START_MS, ledger: from });
-    expect(await store.state(to)).toEqual({ lastClosedAt: START_MS, ledger: from, carriedTo: from });
+    expect(await store.state(from)).toEqual({ lastClosedAt: START_MS, ledger: from, formerly: [to] });
+    const carried = { carriedTo: from, formerly: [from] };
+    expect(await store.state(to)).toEqual({ lastClosedAt: START_MS, ledger: from, ...carried });
+  });
+
+  test('goes there once, however often that is asked for', async () => {
+    const [from, to] = [newNames().destination, newNames().destination];
+    await store.carryLedger(from, to, from);
+    await store.open(to, 'r', 'x');
+    await store.free(to, 'r');
+    await store.carryLedger(from, to, from);
+    expect(await store.state(to)).toEqual({ lastClosedAt: START_MS, ledger: from, formerly: [from] });
+    expect((await store.state(from)).carriedTo).toBe(to);
   });
 
   test('stays named while runs open and close', async () => {
@@ -441,7 +452,7 @@ describe('the ledger of a destination', () => {
     await store.open(to, 'r', 'x');
     expect((await store.state(to)).ledger).toBe(from);
     await store.free(to, 'r');
-    expect(await store.state(to)).toEqual({ lastClosedAt: START_MS, ledger: from });
+    expect(await store.state(to)).toEqual({ lastClosedAt: START_MS, ledger: from, formerly: [from] });
   });
 });
 

@@ -1,0 +1,81 @@
+/** What becomes of a step of the extract queue that fails at its last try. */
+import type { LocalDynamo } from '../../../local/dynamodb.ts';
+import { GivenUp, RetryLater } from '../../../shared/errors.ts';
+import type { ExtractDeps } from '../../../shared/runs/extract-deps.ts';
+import { extractStep } from '../../../shared/runs/extract-step.ts';
+import type { ExtractMessage } from '../../../shared/runs/messages.ts';
+import type { RunStore } from '../../../shared/runs/store.ts';
+import { depsOn, parametersWith, startTables } from './deps.ts';
+import { runOf } from './runs.ts';
+
+let dynamo: LocalDynamo;
+beforeAll(async () => {
+  dynamo = await startTables();
+});
+afterAll(() => dynamo.close());
+
+let names = 0;
+const throttled = (): never => {
+  throw new Error('the table does not answer');
+};
+
+/** A shard's message at its last try, whose reading fails; `more` replaces what the store does. */
+async function lastTry(more: Partial<RunStore>, again?: number) {
+  const key = { run: `r${++names}`, destination: `d${names}` };
+  const deps = depsOn(dynamo, { ...more });
+  const plain = depsOn(dynamo).runs;
+  await plain.open(key.destination, key.run, 'x');
+  await plain.create(runOf({ ...key, ledger: key.destination }));
+  const message: ExtractMessage = {
+    ...{ kind: 'shard', ...key, shard: 0, polls: 0 },
+    ...(again === undefined ? {} : { again }),
+  };
+  const wired: ExtractDeps = {
+    ...deps,
+    parameters: parametersWith({ [key.destination]: {} }),
+    warehouse: throttled,
+    batchQueue: throttled,
+    remainingMs: () => 100_000,
+    newEpoch: () => 'e1',
+  };
+  const tries = { receiveCount: 5, maxReceiveCount: 5 };
+  const { runs, sent } = deps;
+  return {
+    runs,
+    sent,
+    message,
+    status: async () => (await plain.get(key.destination, key.run))?.status,
+    step: () => extractStep(wired, message, tries),
+  };
+}
+
+test('its run fails', async () => {
+  let looks = 0;
+  const shard = async () => (++looks === 1 ? throttled() : undefined);
+  const { sent, status, step } = await lastTry({ shard });
+  await expect(step()).rejects.toBeInstanceOf(GivenUp);
+  expect(await status()).toBe('failed');
+  expect(sent).toEqual([]);
+});
+
+test('it is put back where not even its run can be failed', async () => {
+  const { sent, message, status, step } = await lastTry({ shard: throttled, change: throttled });
+  await step();
+  expect(await status()).toBe('running');
+  expect(sent).toEqual([{ ...message, again: 1 }]);
+});
+
+test('it is put back a few times only', async () => {
+  const { sent, step } = await lastTry({ shard: throttled, change: throttled }, 5);
+  await expect(step()).rejects.toThrow('the table does not answer');
+  expect(sent).toEqual([]);
+});
+
+test('what only waits is put back, also where the sign of life is lost', async () => {
+  const wait = (): never => {
+    throw new RetryLater('another reading of the shard got ahead', 5000);
+  };
+  const { sent, message, step } = await lastTry({ shard: wait, change: throttled });
+  await expect(step()).rejects.toThrow();
+  expect(sent).toEqual([message]);
+});
