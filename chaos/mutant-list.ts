@@ -19,6 +19,7 @@ const EFFECTS = 'shared/runs/effects.ts';
 const COLLECTOR = 'shared/runs/collector.ts';
 const DECIDE = 'shared/diff/decide.ts';
 const ROW = 'shared/diff/row.ts';
+const NAMES = 'shared/runs/names.ts';
 const LEDGER = 'shared/ledger/ledger.ts';
 const ENTRY = 'shared/ledger/entry.ts';
 const ANSWERS = 'shared/braze/answers.ts';
@@ -260,7 +261,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'forgets former names that are no longer given',
-    file: PREPARE,
+    file: NAMES,
     find: '  if (renamedFrom === undefined) return [name, ...formerly];\n',
     replace: '  if (renamedFrom === undefined) return [name];\n',
   },
@@ -272,9 +273,9 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'forgets what the day has cost',
-    file: VERDICT,
-    find: '? await deps.runs.spentSince(run.destination, run.startedAt - DAY_MS)\n',
-    replace: '? await deps.runs.spentSince(run.destination, run.startedAt)\n',
+    file: NAMES,
+    find: 'runs.spentSince(name, beforeMs - DAY_MS)',
+    replace: 'runs.spentSince(name, beforeMs)',
   },
   {
     name: 'keeps no interval',

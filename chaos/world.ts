@@ -123,7 +123,7 @@ export function world(options: WorldOptions): World {
       const { name } = command.constructor;
       const { input } = command;
       const invocation = environment.current;
-      // A ledger has 256 partitions, most of them empty here: reading those takes no time.
+      // A ledger has 64 partitions, most of them empty here: reading those takes no time.
       const instant = name === 'QueryCommand' && input.TableName === LEDGER_TABLE && isEmpty(store, input);
       const what = (): string => `${name.replace('Command', '')} ${JSON.stringify(input, readable)}`;
       return service.call(

@@ -7,6 +7,8 @@
  * to AWS that the function's role does not allow is cut off, as an account would refuse it.
  */
 import { subscribe } from 'node:diagnostics_channel';
+import http from 'node:http';
+import { syncBuiltinESMExports } from 'node:module';
 import { parentPort, workerData } from 'node:worker_threads';
 
 /** @type {{ module: string, handler: string, clock: SharedArrayBuffer, name: string, memoryMb: number, allowedActions: string[] }} */
@@ -37,10 +39,6 @@ const onEffect = () => {
 const onAnswer = () => {
   if (crash?.when === 'after' && effects === crash.at) process.exit(1);
 };
-const onRequest = ({ request }) => {
-  const target = request.getHeader('x-amz-target');
-  if (typeof target !== 'string' || !isRead(target)) onEffect();
-};
 
 /** How the services name themselves in a request, and in a policy. */
 const SERVICES = {
@@ -54,17 +52,22 @@ const actionOf = (target) => {
   const [service, operation] = target.split('.');
   return `${SERVICES[service] ?? service}:${service === 'AmazonSQS' ? operation.replace(/Batch$/, '') : operation}`;
 };
-const onAwsRequest = ({ request }) => {
-  const target = request.getHeader('x-amz-target');
-  if (typeof target !== 'string' || allowedActions.includes(actionOf(target))) return;
-  request.destroy(
-    Object.assign(new Error(`the role of ${name} does not allow ${actionOf(target)}`), {
-      name: 'AccessDeniedException',
-    }),
-  );
+const targetOf = ({ headers = {} }) => headers['x-amz-target'] ?? headers['X-Amz-Target'];
+
+// The SDK's requests are met before there is anything to send: `http.client.request.start` is told of a request that may
+// have left already, over a connection that was kept.
+const realRequest = http.request;
+http.request = (options, ...others) => {
+  const target = targetOf(options);
+  if (typeof target !== 'string' || !isRead(target)) onEffect();
+  const request = realRequest(options, ...others);
+  if (typeof target === 'string' && !allowedActions.includes(actionOf(target))) {
+    const found = `the role of ${name} does not allow ${actionOf(target)}`;
+    request.destroy(Object.assign(new Error(found), { name: 'AccessDeniedException' }));
+  }
+  return request;
 };
-subscribe('http.client.request.start', onAwsRequest);
-subscribe('http.client.request.start', onRequest);
+syncBuiltinESMExports();
 subscribe('undici:request:create', onEffect);
 subscribe('http.client.response.finish', onAnswer);
 subscribe('undici:request:trailers', onAnswer);

@@ -9,15 +9,16 @@ import { FatalError } from '../errors.ts';
 import { type Entry, type PossibleWrite, withPossibleWrite } from '../ledger/entry.ts';
 import { type Dictionary, dictionaryWith, type Ledger } from '../ledger/ledger.ts';
 import type { Parameters } from '../parameters/schema.ts';
-import { type Clock, DAY_MS } from '../time.ts';
+import type { Clock } from '../time.ts';
 import type { Warehouse } from '../warehouse/data-api.ts';
 import { describeSql, type HashRange, hashRanges } from '../warehouse/model-sql.ts';
 import { collector } from './collector.ts';
 import { contextOf, type DestinationContext, identityProblem } from './context.ts';
 import { type Decided, decidedOf, effectKey, effectTally, guardedIds, holdsOf } from './effects.ts';
 import { EffectCounts, type Held, type Run, ShardCounts } from './model.ts';
+import { namesOf, spentToday } from './names.ts';
 import { type Plan, type PlanOptions, planTally } from './plan-tally.ts';
-import { checkColumns, isUnanswered, namesOf, possibleWrites, shardStatements, statementFailure } from './prepare.ts';
+import { checkColumns, isUnanswered, possibleWrites, shardStatements, statementFailure } from './prepare.ts';
 import { decideContextOf, isKnown, rowPages } from './read-shard.ts';
 import { approvalsOf, discardsOf, ledgerOf } from './start-run.ts';
 import type { RunStore } from './store.ts';
@@ -40,12 +41,12 @@ export async function plan(deps: PlanDeps, destination: string, options: PlanOpt
   const startedAt = deps.clock.now();
   const token = `plan-${startedAt}-${destination}`.slice(0, 50);
   const columns = await describedColumns(deps, context, token);
-  const { ledger } = await ledgerOf(deps, context);
+  const { ledger, carryFrom } = await ledgerOf(deps, context);
   const known = await deps.ledger.dictionary(ledger);
   const problem = identityProblem(context, known?.identity, options.rekey);
   if (problem) throw new FatalError(problem.found, problem.next);
   const dictionary = dictionaryWith(known, dictionaryNames(context.destination));
-  const holds = await deps.runs.holds(destination);
+  const holds = await deps.runs.holds(carryFrom ?? destination);
   const approvals = approvalsOf(context.destination, holds, { ...options, by: 'plan' });
   const decided = await decidedOf(deps.runs, { approvals, discards: discardsOf(holds, approvals) }, dictionary);
   const run = { columns, startedAt, retryRejections: options.retryRejections, resync: options.resync };
@@ -59,10 +60,10 @@ export async function plan(deps: PlanDeps, destination: string, options: PlanOpt
     const id = await finished(deps, context, statements[shard] ?? '', `${token}-${shard}`);
     shards.push({ id, range, entries: () => overlaid(deps.ledger.entries(ledger, range), writes, range) });
   }
-  const spentToday = await deps.runs.spentSince(destination, startedAt - DAY_MS);
+  const spent = await spentToday(deps.runs, context, startedAt);
   const counted = known !== undefined || context.destination.budget !== undefined;
   const held = counted
-    ? await heldIn(deps, context, decideWith(new Set()), shards, { decided, approvals, dictionary, spentToday })
+    ? await heldIn(deps, context, decideWith(new Set()), shards, { decided, approvals, dictionary, spentToday: spent })
     : [];
   const heldKeys = new Set(held.flatMap(({ effect }) => effectKey(effect, dictionary) ?? []));
   const tally = planTally(context, options, held);

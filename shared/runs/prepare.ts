@@ -18,6 +18,7 @@ import { columnFinder, contextOf, type DestinationContext, identityProblem } fro
 import { type ExtractDeps, pollDelaySeconds, RESERVE_MS } from './extract-deps.ts';
 import { type ExtractMessage, messageText } from './messages.ts';
 import { type Intent, isOver, type Run, Shard } from './model.ts';
+import { namesOf } from './names.ts';
 import type { RunStore } from './store.ts';
 
 type PrepareMessage = Extract<ExtractMessage, { kind: 'prepare' }>;
@@ -206,20 +207,6 @@ async function foldIntents(deps: ExtractDeps, context: DestinationContext, run: 
     }
   }
   return true;
-}
-
-/**
- * Returns every name under which runs may have left intents that are of the destination's ledger: its own and those that it
- * had before. The parameters name the last of them only, and not for ever.
- */
-export async function namesOf(
-  runs: Pick<RunStore, 'state'>,
-  { name, destination: { renamedFrom } }: Pick<DestinationContext, 'name' | 'destination'>,
-): Promise<string[]> {
-  const { formerly = [] } = await runs.state(name);
-  if (renamedFrom === undefined) return [name, ...formerly];
-  const { formerly: before = [] } = await runs.state(renamedFrom);
-  return [...new Set([name, ...formerly, renamedFrom, ...before])];
 }
 
 /** False for a batch that was settled with every answer known, whose writer died before it ended the intent. */

@@ -83,10 +83,10 @@ export async function startRun(deps: StartDeps, input: StartEvent): Promise<Star
   if (!context.destination.enabled) {
     throw new FatalError(`destination '${event.destination}' is disabled`, 'Set enabled: true and deploy.');
   }
-  const holds = await deps.runs.holds(context.name);
-  const approvals = approvalsOf(context.destination, holds, event);
   const { ledger, carryFrom } = await ledgerOf(deps, context);
   if (carryFrom !== undefined) await deps.runs.carryLedger(carryFrom, context.name, ledger);
+  const holds = await deps.runs.holds(context.name);
+  const approvals = approvalsOf(context.destination, holds, event);
   const execution = event.execution ?? randomBytes(8).toString('hex');
   const opened = await openRun(deps, context, execution);
   if (!opened.started) {
@@ -234,11 +234,8 @@ async function openRun(deps: StartDeps, context: DestinationContext, execution: 
  */
 export async function sweep(deps: StartDeps): Promise<SweepOutcome> {
   const closed: { destination: string; run: string }[] = [];
-  const names = Object.entries(deps.parameters.destinations).flatMap(([name, { renamedFrom }]) => [
-    name,
-    ...(renamedFrom === undefined ? [] : [renamedFrom]),
-  ]);
-  for (const destination of new Set(names)) {
+  // Also those that are no longer among the parameters: a run of theirs may be open still.
+  for (const destination of await deps.runs.destinations()) {
     const { open, openedAt = 0 } = await deps.runs.state(destination);
     if (open === undefined) continue;
     const wasOver = await isRunOver(deps, destination, open);

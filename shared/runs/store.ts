@@ -11,6 +11,7 @@ import {
   QueryCommand,
   UpdateCommand,
 } from '@aws-sdk/lib-dynamodb';
+import * as z from 'zod';
 import { succeeded } from '../ledger/ledger.ts';
 import { backoffMs, type Clock, DAY_MS, SECOND_MS } from '../time.ts';
 import {
@@ -48,6 +49,8 @@ export type Claim = 'new' | 'again' | 'leased';
 
 export type RunStore = {
   readonly state: (destination: string) => Promise<DestinationState>;
+  /** Returns every destination that ever had a run. */
+  readonly destinations: () => Promise<string[]>;
   /** Opens a run, unless one is open; with `replacing`, also when that one is. Returns whether it is open now. */
   readonly open: (destination: string, run: string, execution: string, replacing?: string) => Promise<boolean>;
   /** Frees the destination for the next run; nothing happens when another run is open. */
@@ -64,7 +67,7 @@ export type RunStore = {
   readonly latest: (destination: string, limit: number) => Promise<Run[]>;
   /** Returns what the runs that started since a time (epoch ms) have cost, in data points; open ones not counted. */
   readonly spentSince: (destination: string, sinceMs: number) => Promise<number>;
-  /** Gives a destination the ledger that another one had. */
+  /** Gives a destination the ledger that another one had, and what waits there for a person. */
   readonly carryLedger: (from: string, to: string, ledger: string) => Promise<void>;
   /** Returns the effects that wait for a person or were discarded, without those that have expired. */
   readonly holds: (destination: string) => Promise<Hold[]>;
@@ -105,6 +108,8 @@ const settlementSk = ({ shard, seq }: BatchKey): string =>
   `settled#${two(shard)}#${seqText(Math.floor(seq / SETTLED_PER_ITEM))}`;
 const holdSk = (effect: Effect): string => `hold#${effect}`;
 const HASH_BYTES = 16;
+const DESTINATIONS = 'destinations';
+const Destinations = z.object({ known: z.set(z.string()).default(new Set()) });
 
 /** Returns a batch's id, unique within its destination. */
 export const intentId = (key: BatchKey, epoch: string): string =>
@@ -122,11 +127,30 @@ export function dynamoRuns(db: DynamoDBDocumentClient, table: string, clock: Clo
     for await (const page of query(db, table, pk, prefix)) items.push(...page);
     return items;
   };
+  const holdsOf = async (destination: string): Promise<Hold[]> => {
+    const holds = (await all(destinationKey(destination), 'hold#')).map((item) => Hold.parse(item));
+    return holds.filter(({ heldAt }) => heldAt + HOLD_DAYS * DAY_MS > clock.now());
+  };
+  const deleteHold = async (destination: string, effect: Effect): Promise<void> => {
+    await db.send(
+      new DeleteCommand({ TableName: table, Key: { pk: destinationKey(destination), sk: holdSk(effect) } }),
+    );
+  };
 
   return {
     state: async (destination) => DestinationState.parse((await read(destinationKey(destination), 'state')) ?? {}),
-    open: (destination, run, execution, replacing) =>
-      succeeded(
+    destinations: async () => [...Destinations.parse((await read(DESTINATIONS, DESTINATIONS)) ?? {}).known].sort(),
+    open: async (destination, run, execution, replacing) => {
+      // Noted first: the sweeper has to know of a destination before it can have an open run.
+      await db.send(
+        new UpdateCommand({
+          TableName: table,
+          Key: { pk: DESTINATIONS, sk: DESTINATIONS },
+          UpdateExpression: 'ADD known :known',
+          ExpressionAttributeValues: { ':known': new Set([destination]) },
+        }),
+      );
+      return succeeded(
         db.send(
           new UpdateCommand({
             TableName: table,
@@ -142,7 +166,8 @@ export function dynamoRuns(db: DynamoDBDocumentClient, table: string, clock: Clo
             },
           }),
         ),
-      ),
+      );
+    },
     free: async (destination, run) => {
       await succeeded(
         db.send(
@@ -214,21 +239,17 @@ export function dynamoRuns(db: DynamoDBDocumentClient, table: string, clock: Clo
       const values = { ':ledger': ledger, ':closed': former.lastClosedAt, ':formerly': formerly };
       // Once only: a run under the new name may have ended since.
       await update(to, SET, values, 'attribute_not_exists(ledger) OR ledger <> :ledger OR attribute_exists(carriedTo)');
+      for (const hold of await holdsOf(from)) {
+        await put(holdItem(to, hold), { ConditionExpression: 'attribute_not_exists(pk)' });
+        await deleteHold(from, hold.effect);
+      }
       await update(from, 'SET carriedTo = :to', { ':to': to });
     },
-    holds: async (destination) => {
-      const holds = (await all(destinationKey(destination), 'hold#')).map((item) => Hold.parse(item));
-      return holds.filter(({ heldAt }) => heldAt + HOLD_DAYS * DAY_MS > clock.now());
-    },
+    holds: holdsOf,
     putHold: async (destination, hold) => {
-      const expires = Math.floor((hold.heldAt + HOLD_DAYS * DAY_MS) / SECOND_MS);
-      await put({ pk: destinationKey(destination), sk: holdSk(hold.effect), ...hold, expiresAt: expires });
+      await put(holdItem(destination, hold));
     },
-    deleteHold: async (destination, effect) => {
-      await db.send(
-        new DeleteCommand({ TableName: table, Key: { pk: destinationKey(destination), sk: holdSk(effect) } }),
-      );
-    },
+    deleteHold,
     createShard: (run, shard) =>
       put(shardItem(run, shard, expiresAt(PART_DAYS)), { ConditionExpression: 'attribute_not_exists(pk)' }),
     shard: async (run, shard) => {
@@ -309,6 +330,13 @@ export function dynamoRuns(db: DynamoDBDocumentClient, table: string, clock: Clo
 }
 
 type Condition = { ConditionExpression?: string; ExpressionAttributeValues?: Record<string, unknown> };
+
+const holdItem = (destination: string, hold: Hold) => ({
+  pk: destinationKey(destination),
+  sk: holdSk(hold.effect),
+  ...hold,
+  expiresAt: Math.floor((hold.heldAt + HOLD_DAYS * DAY_MS) / SECOND_MS),
+});
 
 const shardItem = (run: string, shard: Shard, expiresAt: number) => ({
   pk: runKey(run),

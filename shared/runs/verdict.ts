@@ -4,12 +4,12 @@
  * and does what is left to do.
  */
 import type { Dictionary, Ledger } from '../ledger/ledger.ts';
-import { DAY_MS } from '../time.ts';
 import { type CloseDeps, closeIfComplete } from './close.ts';
 import type { DestinationContext } from './context.ts';
 import { heldBudget, heldEffects, heldPoints, SENT, sumEffects } from './effects.ts';
 import { messageText } from './messages.ts';
 import { type Held, isOver, type Run, type Shard, ShardCounts } from './model.ts';
+import { spentToday } from './names.ts';
 import type { Queue } from './queue.ts';
 
 export type VerdictDeps = CloseDeps & { readonly extractQueue: Queue; readonly ledger: Ledger };
@@ -45,10 +45,8 @@ async function judge(
 ): Promise<void> {
   const dictionary = await deps.ledger.dictionary(run.ledger);
   if (!dictionary) throw new Error(`destination '${run.destination}' has no field dictionary`);
-  const spentToday = context.destination.budget?.dataPointsPerDay
-    ? await deps.runs.spentSince(run.destination, run.startedAt - DAY_MS)
-    : 0;
-  const held = verdictOn(context, run, dictionary, shards, spentToday);
+  const spent = await spentToday(deps.runs, context, run.startedAt);
+  const held = verdictOn(context, run, dictionary, shards, spent);
   for (const { because } of held) {
     deps.log.warn('held', { run: run.run, destination: run.destination, because });
   }

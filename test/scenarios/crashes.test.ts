@@ -127,7 +127,8 @@ test.each([
   { at: 1, when: 'before' },
   { at: 2, when: 'before' },
   { at: 3, when: 'before' },
-  { at: 3, when: 'after' },
+  { at: 4, when: 'before' },
+  { at: 4, when: 'after' },
 ] as const)('start-run dies $when its effect $at', (crash) => crashAndCheck('start-run', crash));
 
 test('a function that reads or writes dies before any of its effects, and after the last one', async () => {

@@ -202,7 +202,7 @@ scenario(
   async (it) => {
     await it.insert(...people(3));
     // start-run opens the run, and dies before its first message.
-    cloud().crashNext('start-run', { at: 3, when: 'before' });
+    cloud().crashNext('start-run', { at: 4, when: 'before' });
     await expect(cloud().start({ destination: it.name })).rejects.toThrow('died');
     const [{ run } = { run: '' }] = await cloud().runs().latest(it.name, 1);
     await cloud().sweep();

@@ -2,7 +2,7 @@ import type { LocalDynamo } from '../../../local/dynamodb.ts';
 import { FatalError } from '../../../shared/errors.ts';
 import { contextOf } from '../../../shared/runs/context.ts';
 import type { Hold, Intent, Run } from '../../../shared/runs/model.ts';
-import { namesOf } from '../../../shared/runs/prepare.ts';
+import { namesOf } from '../../../shared/runs/names.ts';
 import { STUCK_AFTER_MS, type StartEvent, startRun, sweep } from '../../../shared/runs/start-run.ts';
 import type { RunStore } from '../../../shared/runs/store.ts';
 import { MINUTE_MS, SECOND_MS } from '../../../shared/time.ts';
@@ -21,7 +21,14 @@ const newName = (): string => `d${++names}`;
 
 /** What start-run is given for these destinations. */
 function starterOf(destinations: Readonly<Record<string, Record<string, unknown>>>, more: Partial<RunStore> = {}) {
-  const deps = { ...depsOn(dynamo, more), parameters: parametersWith(destinations), stuckAfterMs: STUCK_AFTER_MS };
+  const parameters = parametersWith(destinations);
+  const names = Object.entries(parameters.destinations).flatMap(([name, { renamedFrom }]) => [
+    name,
+    renamedFrom ?? name,
+  ]);
+  // The table is that of all tests of this file.
+  const own: Partial<RunStore> = { destinations: async () => [...new Set(names)] };
+  const deps = { ...depsOn(dynamo, { ...own, ...more }), parameters, stuckAfterMs: STUCK_AFTER_MS };
   const start = (event: StartEvent) => startRun(deps, event);
   /** The run that a start has opened. */
   const started = async (event: StartEvent): Promise<Run> => {
@@ -488,16 +495,18 @@ describe('the sweep', () => {
     expect((await deps.runs.state(destination)).open).toBeUndefined();
   });
 
-  test('looks after every destination, those that are disabled and former names too', async () => {
-    const [off, from, to] = [newName(), newName(), newName()];
-    const { deps } = starterOf({ [off]: { enabled: false }, [to]: { renamedFrom: from } });
-    for (const destination of [off, from, to]) {
+  test('looks after every destination that had a run: disabled, former and removed ones too', async () => {
+    const [on, off, removed] = [newName(), newName(), newName()];
+    const all = depsOn(dynamo);
+    const { deps } = starterOf({ [on]: {}, [off]: { enabled: false } }, { destinations: all.runs.destinations });
+    for (const destination of [on, off, removed]) {
       await deps.runs.open(destination, `r-${destination}`, 'x');
       await deps.runs.create(runOf({ run: `r-${destination}`, destination }));
     }
     deps.clock.advance(STUCK_AFTER_MS);
     const { closed } = await sweep(deps);
-    expect(closed.map(({ destination }) => destination).sort()).toEqual([off, from, to].sort());
+    expect(closed.map(({ destination }) => destination)).toEqual(expect.arrayContaining([on, off, removed]));
+    expect((await deps.runs.state(removed)).open).toBeUndefined();
   });
 
   test('of a start does the same to the run in its way', async () => {

@@ -422,7 +422,27 @@ describe('what runs have cost', () => {
   });
 });
 
+test('every destination that had a run is known, however it ended', async () => {
+  const [ended, open, never] = [newNames().destination, newNames().destination, newNames().destination];
+  await store.open(ended, 'r', 'x');
+  await store.free(ended, 'r');
+  await store.open(open, 'r', 'x');
+  await store.state(never);
+  const known = await store.destinations();
+  expect(known).toEqual(expect.arrayContaining([ended, open]));
+  expect(known).not.toContain(never);
+});
+
 describe('the ledger of a destination', () => {
+  test('takes what waits for a person along, and what was discarded', async () => {
+    const [from, to] = [newNames().destination, newNames().destination];
+    const holds = [holdOf({ effect: 'budget' }), holdOf({ effect: 'deletions', discardedBy: 'ann' })];
+    for (const hold of holds) await store.putHold(from, hold);
+    await store.carryLedger(from, to, from);
+    expect(await store.holds(to)).toEqual(holds);
+    expect(await store.holds(from)).toEqual([]);
+  });
+
   test('goes to the destination that it is renamed to, and back', async () => {
     const [from, to] = [newNames().destination, newNames().destination];
     await store.open(from, 'r', 'x');
