@@ -386,10 +386,7 @@ export function braze({ seed, timeline, faults, lambda, watcher, settleMs, answe
     const fault = isOut ? random.pick(OUTAGES[timeline.now() < outage.turnsAtMs ? outage.first : outage.later]) : drawn;
     const wholly = path === '/users/track' && fault === undefined ? faults.draw('whole') : undefined;
     const whole = refuseWhole(wholly);
-    if (fault ?? wholly) {
-      say(`!! ${fault ?? wholly}`);
-      invocation.hit = true;
-    }
+    if (fault ?? wholly) say(`!! ${fault ?? wholly}`);
     if (fault === 'invocation dies before a call') {
       lambda.kill(invocation, fault);
       return new Promise(() => undefined);
