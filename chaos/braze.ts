@@ -38,6 +38,8 @@ export type BrazeRequest = {
   readonly asks: readonly string[];
   /** Braze may still process it. */
   pending: boolean;
+  /** Its sender has heard how it went. */
+  answered: boolean;
 };
 
 /** What the client can know of a request once it is over: by user, and whether it can have had an effect at all. */
@@ -359,7 +361,7 @@ export function braze({ seed, timeline, faults, lambda, watcher, settleMs, answe
             'one request in flight',
             `${change.user} is changed by ${b} while Braze may still process another request of ${a}`,
           );
-        else if (other.invocation !== request.invocation && other.invocation.alive)
+        else if (other.invocation !== request.invocation && other.invocation.alive && !other.answered)
           watcher.violation('one request in flight', `${a} and ${b} send ${change.user} at once`);
       }
     }
@@ -378,6 +380,7 @@ export function braze({ seed, timeline, faults, lambda, watcher, settleMs, answe
       changes,
       asks,
       pending: true,
+      answered: false,
     };
     const say = (text: string): void => watcher.trace(() => `  ${label(invocation)} braze ${request.id} ${text}`);
     say(`${path} ${body}`);
@@ -386,10 +389,7 @@ export function braze({ seed, timeline, faults, lambda, watcher, settleMs, answe
     const fault = isOut ? random.pick(OUTAGES[timeline.now() < outage.turnsAtMs ? outage.first : outage.later]) : drawn;
     const wholly = path === '/users/track' && fault === undefined ? faults.draw('whole') : undefined;
     const whole = refuseWhole(wholly);
-    if (fault ?? wholly) {
-      say(`!! ${fault ?? wholly}`);
-      invocation.hit = true;
-    }
+    if (fault ?? wholly) say(`!! ${fault ?? wholly}`);
     if (fault === 'invocation dies before a call') {
       lambda.kill(invocation, fault);
       return new Promise(() => undefined);
@@ -425,6 +425,7 @@ export function braze({ seed, timeline, faults, lambda, watcher, settleMs, answe
         }
         timeline.after(answersAfter, () => {
           if (!invocation.alive) return;
+          request.answered = true;
           watcher.answered(request, struck.answer);
           const { reply } = struck;
           if (!reply) {

@@ -169,6 +169,10 @@ const TOGETHER: readonly Together[] = [
   ],
   LOST_CURSOR,
   [
+    ['read', 'dynamodb throttles', 0.05],
+    ['write', 'dynamodb throttles', 0.3],
+  ],
+  [
     ['result', 'a call is slow', 0.4],
     ['write', 'invocation dies before a call', 0.03],
   ],

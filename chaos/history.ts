@@ -346,6 +346,37 @@ export function historyOf(seed: number): History {
     if (random.chance(0.7)) run();
   };
 
+  /** Answers are lost, the destination gets another name, and its first run under it fails; then it goes back to what was. */
+  const renamedInDoubt = (destination: string): void => {
+    const start = (waitMs: number): void => {
+      steps.push({
+        ...{
+          kind: 'start',
+          destination,
+          approve: 'all',
+          retry: false,
+          resync: 'no',
+          rekey: true,
+          twice: false,
+          waitMs,
+        },
+      });
+    };
+    start(30 * MINUTE_MS);
+    const [key = ''] = random.shuffled(keysOf.get(destination) ?? []);
+    const before = rows.get(destination)?.get(key) ?? [];
+    const [row] = before;
+    setRows(destination, key, [row ? changedRow(random, row, 0) : rowOf(random, key, 0)]);
+    steps.push({ kind: 'outage', lastsMs: 12 * MINUTE_MS, ...outageOf(random), waitMs: 0 });
+    start(30 * MINUTE_MS);
+    steps.push({ kind: 'rename', destination, ending: random.pick(['_x', '_y']), waitMs: 0 });
+    if (random.chance(0.7)) {
+      start(random.int(60, 600));
+      steps.push({ kind: 'forget former name', destination, waitMs: MINUTE_MS });
+    }
+    setRows(destination, key, before);
+  };
+
   const rounds = random.int(1, 7);
   for (let round = 0; round < rounds; round++) {
     const destination = random.pick(names);
@@ -364,6 +395,7 @@ export function historyOf(seed: number): History {
     const early = random.chance(0.3);
     if (early) start(gap(2));
     if (random.chance(0.35)) thereAndBack(destination);
+    if (random.chance(0.04)) renamedInDoubt(destination);
     if (random.chance(0.06)) {
       steps.push({ kind: 'rename', destination, ending: random.pick(['', '_x', '_y']), waitMs: gap(2) });
       if (random.chance(0.7)) {

@@ -24,7 +24,7 @@ export type Invocation = {
   readonly deadline: number;
   readonly environment: ExecutionEnvironment;
   alive: boolean;
-  /** A fault has met it. */
+  /** It could not put a message on a queue. */
   hit: boolean;
   end: (outcome: Outcome) => void;
 };
@@ -195,10 +195,8 @@ export function lambda({ seed, timeline, faults, timeoutMs, make, maxSkewMs, wat
       if (!invocation?.alive) return never();
       const fault = faults.draw(site);
       const say = (text: string): void => watcher.trace(() => `  ${label(invocation)} ${what()} ${text}`);
-      if (fault) {
-        say(`!! ${fault}`);
-        invocation.hit = true;
-      }
+      if (fault) say(`!! ${fault}`);
+      if (fault && site === 'send') invocation.hit = true;
       if (fault === 'invocation dies before a call') {
         kill(invocation, fault);
         return never();

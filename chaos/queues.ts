@@ -29,7 +29,7 @@ type Message = {
   receives: number;
   receipt: string;
   inFlight: boolean;
-  /** Its last delivery met a fault, or died. */
+  /** Its last delivery died, or could not put a copy of it back. */
   hit: boolean;
 };
 
@@ -48,7 +48,7 @@ export type Queues = {
   readonly purge: (url: string) => void;
   readonly waiting: (url: string) => number;
   readonly deadLetters: (url: string) => number;
-  /** Texts of the dead letters whose last delivery met a fault or died: nothing less may lose a message. */
+  /** Texts of the dead letters that could not be put back: their last delivery died, SQS did not take them, or it was often enough. */
   readonly lost: () => readonly string[];
 };
 
@@ -162,10 +162,7 @@ export function queues({
     message.hit = false;
     message.visibleAt = timeline.now() + queue.visibilityMs;
     const fault = faults.draw('receive');
-    if (fault) {
-      trace(() => `  message ${message.id} !! ${fault}`);
-      message.hit = true;
-    }
+    if (fault) trace(() => `  message ${message.id} !! ${fault}`);
     if (fault === 'visibility runs out') message.visibleAt = timeline.now() + random.int(0, 120_000);
     const group = message.group ?? '';
     queue.working++;
@@ -300,10 +297,12 @@ export function queues({
     },
     waiting: (url) => queueOf(url).messages.size,
     deadLetters: (url) => queueOf(url).deadLetters.length,
-    lost: () =>
-      [...byUrl.values()].flatMap(({ deadLetters }) => deadLetters.filter(({ hit }) => hit).map(({ body }) => body)),
+    lost: () => [...byUrl.values()].flatMap(({ deadLetters }) => deadLetters.filter(isLost).map(({ body }) => body)),
   };
 }
+
+/** A message that failed at all its tries is put back up to five times, and never where that fails too. */
+const isLost = ({ hit, body }: Message): boolean => hit || /"again":5/.test(body);
 
 /** True when the mapping deletes the message: the function returned, and does not name it among the failed ones. */
 function isDone(outcome: Outcome, id: string): boolean {

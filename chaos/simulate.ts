@@ -185,13 +185,20 @@ export async function simulate(seed: number, options: SimulateOptions = {}): Pro
     deploy();
   };
 
-  const hasRun = (name: string | undefined): boolean => [...court.runs.values()].some(({ spec }) => spec.name === name);
+  /** Runs that there were before a destination got its present name. */
+  const runsBefore = new Map<string, ReadonlySet<string>>();
+  const hasRun = (name: string | undefined, before?: ReadonlySet<string>): boolean =>
+    [...court.runs.values()].some(({ run, spec }) => spec.name === name && !before?.has(run));
 
   /** A name that has had runs of its own is another destination's, unless it was the last one. */
   const rename = (destination: string, name: string): void => {
     const spec = specs.get(destination);
     if (!spec || spec.name === name || (hasRun(name) && name !== spec.renamedFrom)) return;
-    const from = hasRun(spec.name) || name === spec.renamedFrom ? spec.name : (spec.renamedFrom ?? spec.name);
+    const from =
+      hasRun(spec.name, runsBefore.get(destination)) || name === spec.renamedFrom
+        ? spec.name
+        : (spec.renamedFrom ?? spec.name);
+    runsBefore.set(destination, new Set(court.runs.keys()));
     change(destination, { name, renamedFrom: from });
   };
 
@@ -211,7 +218,8 @@ export async function simulate(seed: number, options: SimulateOptions = {}): Pro
         rename(step.destination, `${step.destination}${step.ending}`);
         break;
       case 'forget former name':
-        if (hasRun(specs.get(step.destination)?.name)) change(step.destination, { renamedFrom: undefined });
+        if (hasRun(specs.get(step.destination)?.name, runsBefore.get(step.destination)))
+          change(step.destination, { renamedFrom: undefined });
         break;
       case 'column': {
         const columns = types.get(step.destination);
