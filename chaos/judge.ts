@@ -189,9 +189,10 @@ export function judge({ now, specOf, tables, mayLoseMessages }: JudgeOptions): J
     if (budget !== undefined && info.dataPoints > budget)
       violation('a run keeps its budget', `${info.dataPoints} data points of ${budget} by ${info.run}, unapproved`);
     if (dayBudget === undefined || info.dataPoints === 0) return;
+    // A rename does not begin a new day: what counts is whose ledger it is.
     const spent = sum(
       [...runs.values()]
-        .filter(({ spec, startedAt }) => spec.name === info.spec.name && startedAt > info.startedAt - SURE_DAY_MS)
+        .filter(({ item, startedAt }) => item.ledger === info.item.ledger && startedAt > info.startedAt - SURE_DAY_MS)
         .map(({ item }) => numbersIn(item.totals).dataPoints ?? 0),
     );
     if (spent + info.dataPoints > dayBudget)
