@@ -159,7 +159,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'does not widen the intent to users that were found',
     file: WRITE,
-    find: '  if (found.size > 0) await widenIntent(deps, batch, known);\n',
+    find: '    await widenIntent(deps, batch, known);\n',
     replace: '',
   },
   {

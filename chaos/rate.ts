@@ -20,6 +20,8 @@ export type RateOptions = {
   readonly answerMs?: number;
   /** Without, the queue does not tell destinations apart. */
   readonly fair?: boolean;
+  /** All destinations have the same users. */
+  readonly shared?: boolean;
 };
 
 export type Measured = {
@@ -60,12 +62,13 @@ export async function measureRate({
   apartMs = SECOND_MS,
   answerMs,
   fair,
+  shared,
 }: RateOptions): Promise<Measured> {
   const time = timeline(START_MS);
   const specs = new Map([...rows.keys()].map((name) => [name, { ...SPEC, name, renamedFrom: undefined }]));
   const rowsOf = (name: string): WarehouseRow[] =>
     Array.from({ length: rows.get(name) ?? 0 }, (_, index) => ({
-      key: `${name}-${index}`,
+      key: `${shared ? 'user' : name}-${index}`,
       cells: { c_text: 'red' },
       holds: new Set<string>(),
     }));

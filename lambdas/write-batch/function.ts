@@ -7,7 +7,7 @@ import type * as z from 'zod';
 import { brazeClient } from '../../shared/braze/client.ts';
 import { lookupPace, requestPace } from '../../shared/braze/pace.ts';
 import { dynamoLedger } from '../../shared/ledger/ledger.ts';
-import { brazeApp } from '../../shared/runs/context.ts';
+import { brazeApp, neighboursOf } from '../../shared/runs/context.ts';
 import { BatchMessage } from '../../shared/runs/messages.ts';
 import { sqsQueue } from '../../shared/runs/queue.ts';
 import { dynamoRuns } from '../../shared/runs/store.ts';
@@ -36,6 +36,7 @@ export function writeBatchFunction(env: z.output<typeof WriteBatchEnvironment>, 
     ...deps,
     runs: dynamoRuns(db, env.RUNS_TABLE, clock),
     ledger: dynamoLedger(db, env.LEDGER_TABLE, clock),
+    neighbours: (destination: string) => neighboursOf(parameters, destination),
     batchQueue: sqsQueue(sqs, env.BATCH_QUEUE_URL, clock),
     deliver: { client, clock, pace, renewKey: apiKey.renew },
     lookup: { client, clock, pace: lookupPace(clock, app.lookupsPerMinute, app.concurrency), renewKey: apiKey.renew },

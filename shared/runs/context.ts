@@ -42,6 +42,13 @@ export function contextOf(parameters: Parameters, name: string): DestinationCont
   return { name, destination, model, warehouse, brazeName: destination.app, braze, identity, parametersHash };
 }
 
+/** Returns the other destinations that write to the same workspace: they may have the same users. */
+export function neighboursOf(parameters: Parameters, name: string): string[] {
+  const { workspace } = contextOf(parameters, name).identity;
+  const others = Object.keys(parameters.destinations).filter((other) => other !== name);
+  return others.filter((other) => contextOf(parameters, other).identity.workspace === workspace);
+}
+
 /** A workspace by its endpoint; URLs of hosts differ in case without being different. */
 const workspaceOf = (endpoint: string): string => (URL.canParse(endpoint) ? new URL(endpoint).href : endpoint);
 

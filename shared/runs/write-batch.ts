@@ -16,7 +16,7 @@ import { type Entry, withPossibleWrite } from '../ledger/entry.ts';
 import { digestOf } from '../ledger/fingerprint.ts';
 import type { Ledger, LedgerWrite } from '../ledger/ledger.ts';
 import type { SyncMode } from '../parameters/schema.ts';
-import { MINUTE_MS, SECOND_MS } from '../time.ts';
+import { type Clock, MINUTE_MS, SECOND_MS } from '../time.ts';
 import { type CloseDeps, closeIfComplete, failRun, OPEN } from './close.ts';
 import { type BatchMessage, fingerprintBytes, messageText, type NoteRecord } from './messages.ts';
 import { type BatchOutcome, isOver, NO_OUTCOME, type Rejection, type Run, type Shard } from './model.ts';
@@ -25,6 +25,8 @@ import { type BatchView, intentId } from './store.ts';
 
 export type WriteDeps = CloseDeps & {
   readonly ledger: Ledger;
+  /** Returns the other destinations of a destination's workspace. */
+  readonly neighbours: (destination: string) => readonly string[];
   /** The queue that the batch came from: what waits for a rate limit goes back there. */
   readonly batchQueue: Queue;
   readonly deliver: Omit<DeliverDeps, 'remainingMs'>;
@@ -149,6 +151,7 @@ async function write(deps: WriteDeps, batch: Batch, run: Run): Promise<void> {
   const tally = newTally();
   const lookups = newTally();
   try {
+    await expectNobodyElse(deps, batch, claims(batch.message).primaryKeys);
     const written = await send(deps, batch, run.syncMode, tally, lookups);
     const doubtful = batch.wasTried ? written.refused : written.doubtful;
     const possible = await possiblyApplied(deps, run.ledger, batch.message, { ...written, doubtful });
@@ -163,6 +166,33 @@ async function write(deps: WriteDeps, batch: Batch, run: Run): Promise<void> {
     if (throttled > 0) deps.metrics.add(batch.message.destination, { throttled });
   }
 }
+
+/** Another destination of the workspace has a request with one of the batch's users under way. */
+class Occupied extends Error {}
+
+/**
+ * Braze keeps no order between two requests for one user, so that there must not be two: also not of two destinations.
+ * Each batch says whom it is about before it looks whom the others are about; of two that meet, one has to see the other.
+ * Both may, and then both come again, each after a time of its own.
+ * @throws Occupied when a user is among those of another destination's batch.
+ */
+async function expectNobodyElse(
+  { runs, clock, neighbours }: WriteDeps,
+  { message }: Batch,
+  primaryKeys: readonly string[],
+): Promise<void> {
+  if (primaryKeys.length === 0) return;
+  const own = new Set(primaryKeys);
+  for (const neighbour of neighbours(message.destination)) {
+    for await (const { leaseUntil, primaryKeys: others } of runs.intents(neighbour)) {
+      if (leaseUntil > clock.now() && others.some((key) => own.has(key)))
+        throw new Occupied(`destination '${neighbour}' has one of the batch's users under way`);
+    }
+  }
+}
+
+/** As long as a request takes, and not the same for both. */
+const occupiedForMs = (clock: Clock): number => Math.ceil((1 + 4 * clock.random()) * SECOND_MS);
 
 /**
  * What a refused record is to leave in the ledger when an earlier attempt may have been applied: that Braze may have it.
@@ -244,7 +274,10 @@ async function sendUpserts(
     unconfirmed.length > 0 ? await lookUp(timed(deps, deps.lookup), unconfirmed, lookups) : new Set<string>();
   const known = message.records.filter((record) => !record.l || found.has(record.k));
   const absent = message.records.filter((record) => record.l && !found.has(record.k));
-  if (found.size > 0) await widenIntent(deps, batch, known);
+  if (found.size > 0) {
+    await widenIntent(deps, batch, known);
+    await expectNobodyElse(deps, batch, [...found]);
+  }
   const objects = known.map(userObject);
   const { refused, doubtful } = await deliver(
     timed(deps, deps.deliver),
@@ -438,6 +471,11 @@ async function undone(
     return;
   }
   const { message, receiveCount } = batch;
+  if (error instanceof Occupied) {
+    // Who waits for another destination is alive.
+    await deps.runs.change(run, { touchedAt: deps.clock.now() }, { status: OPEN });
+    return comeAgain(deps, batch, occupiedForMs(deps.clock), false);
+  }
   if (!(error instanceof NotDelivered)) {
     // What happened is not known, so what the intent says stays until it is resolved.
     if (error instanceof RetryLater || !isLastTry(batch)) {

@@ -32,6 +32,13 @@ test.each([
   },
 );
 
+test.each([11, 12, 13])('destinations that have the same users never send one at once (seed %i)', async (seed) => {
+  const rows = new Map(['d1', 'd2', 'd3'].map((name) => [name, BATCHES]));
+  const { requests, durationMs } = await measureRate({ seed, app: APP, rows, apartMs: 1, answerMs: 900, shared: true });
+  expect(requests).toBe(3 * BATCHES);
+  expect([...durationMs.values()]).not.toContain(undefined);
+});
+
 test('the rate is used where there is enough to send', async () => {
   const { busiest } = await measureRate({ seed: 5, app: APP, rows: new Map([['d1', 300]]), answerMs: 30 });
   expect(busiest).toBeGreaterThan(0.8 * 3 * APP.requestsPerSecond);

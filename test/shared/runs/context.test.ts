@@ -1,5 +1,5 @@
 import { FatalError } from '../../../shared/errors.ts';
-import { columnFinder, contextOf, identityProblem } from '../../../shared/runs/context.ts';
+import { columnFinder, contextOf, identityProblem, neighboursOf } from '../../../shared/runs/context.ts';
 import { parametersWith } from './deps.ts';
 
 const identityOf = (braze: Record<string, unknown>) => contextOf(parametersWith({ d: {} }, braze), 'd').identity;
@@ -88,4 +88,23 @@ describe('a property', () => {
     expect(() => find(property)).toThrow(FatalError);
     expect(() => find(property)).toThrow(words);
   });
+});
+
+test('neighbours are the other destinations of the workspace, of whichever app, disabled ones too', () => {
+  const parameters = parametersWith({
+    one: {},
+    two: { enabled: false },
+    three: { app: 'second' },
+    four: { app: 'far' },
+  });
+  const braze = contextOf(parameters, 'one').braze;
+  const apps = {
+    ...parameters.apps,
+    second: { ...braze, apiKeySecret: 'braze/second' },
+    far: { ...braze, workspace: 'another' },
+  };
+  const of = (name: string) => neighboursOf({ ...parameters, apps }, name);
+  expect(of('one')).toEqual(['two', 'three']);
+  expect(of('three')).toEqual(['one', 'two']);
+  expect(of('four')).toEqual([]);
 });
