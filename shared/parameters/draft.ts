@@ -34,6 +34,7 @@ const DraftDestination = z.object({
   model: Text,
   app: Text,
   enabled: Anything,
+  syncMode: Anything,
   schedule: Anything,
   mapping: Parts,
   customAttributes: Anything,

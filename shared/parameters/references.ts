@@ -26,6 +26,7 @@ export function referenceFindings(draft: Draft, columnsOf: ColumnsOf): Finding[]
     ]),
     ...members(draft.destinations).flatMap(([name, destination]) => destinationFindings(draft, name, destination)),
     ...writerFindings(draft),
+    ...deleterFindings(draft),
     ...columnFindings(draft, columnsOf),
   ];
 }
@@ -342,6 +343,35 @@ function writerFindings(draft: Draft): Finding[] {
         { path, on, found, allowed: 'one destination for each attribute', hint: 'leave it out of one, or disable one' },
       ];
     });
+  });
+}
+
+/**
+ * A sync that reads a part of a model deletes who leaves that part, also when another destination still sends them: its
+ * ledger would then tell of users that are no more.
+ */
+function deleterFindings(draft: Draft): Finding[] {
+  const enabled = members(draft.destinations).filter(([, { enabled }]) => enabled !== false);
+  return enabled.flatMap(([name, { model, app, audience, syncMode }]) => {
+    const workspace = workspaceOf(draft, app);
+    if (syncMode !== 'sync' || audience === undefined || model === undefined || workspace === undefined) return [];
+    const other = enabled.find(
+      ([each, to]) =>
+        each !== name &&
+        (to.syncMode === 'sync' || to.syncMode === 'additive') &&
+        to.model === model &&
+        to.audience !== audience &&
+        workspaceOf(draft, to.app) === workspace,
+    );
+    if (!other) return [];
+    return [
+      {
+        path: ['destinations', name, 'syncMode'],
+        found: `'sync' of the audience ${quote(audience)}, beside ${quote(other[0])}, which sends others of model ${quote(model)} to the same Braze workspace`,
+        allowed: 'additive or enrich here, or the same audience in both',
+        hint: `who leaves the audience would be deleted, though ${quote(other[0])} still sends them`,
+      },
+    ];
   });
 }
 

@@ -321,6 +321,30 @@ describe('two destinations of one Braze workspace', () => {
   ])('may %s', (_, text) => {
     expect(errorOf(text)).toBeUndefined();
   });
+
+  /** The example's destination syncs an audience; the other one gets `lines`. */
+  const beside = (lines: string): string =>
+    second(`${mapping('      last_name: first_name\n')}${lines}`).replace('    # audience:', '    audience:');
+
+  test.each([
+    ['all of the model', beside('')],
+    ['another audience', beside('    audience: vip\n')],
+  ])('may not be a sync of an audience, and one of %s that would lose its users', (_, text) => {
+    const problems = errorOf(text)?.problems ?? [];
+    expect(problems).toHaveLength(1);
+    expect(errorOf(text)?.message).toContain(
+      "found 'sync' of the audience 'high_value_recent_buyers', beside 'other', which sends others of model 'customers'",
+    );
+  });
+
+  test.each([
+    ['the same audience', beside('    audience: high_value_recent_buyers\n')],
+    ['one that only enriches', beside('').replace('syncMode: additive', 'syncMode: enrich')],
+    ['a disabled one', beside('    enabled: false\n')],
+    ['no audience', beside('').replace(/ {4}audience: .*\n/, '')],
+  ])('may be a sync of an audience, beside %s', (_, text) => {
+    expect(errorOf(text)).toBeUndefined();
+  });
 });
 
 describe('a secret in a file is never shown', () => {
