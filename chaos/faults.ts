@@ -16,6 +16,24 @@ const SITES = {
     'invocation dies after a call': 10,
     'a call is slow': 4,
   },
+  /** A batch is settled. */
+  settle: {
+    'dynamodb throttles': 8,
+    'dynamodb loses an answer': 15,
+    'dynamodb write is repeated': 20,
+    'invocation dies before a call': 12,
+    'invocation dies after a call': 20,
+    'a call is slow': 4,
+  },
+  /** A shard's cursor moves. */
+  move: {
+    'dynamodb throttles': 6,
+    'dynamodb loses an answer': 15,
+    'dynamodb write is repeated': 12,
+    'invocation dies before a call': 10,
+    'invocation dies after a call': 20,
+    'a call is slow': 4,
+  },
   batchRead: { 'dynamodb throttles': 4, 'dynamodb does a part': 30, 'invocation dies before a call': 4 },
   batchWrite: {
     'dynamodb throttles': 10,
@@ -128,8 +146,11 @@ const TOGETHER: readonly Together[] = [
     ['death', 'message is lost with its function', 0.7],
   ],
   [
-    ['batchWrite', 'invocation dies before a call', 0.3],
-    ['batchWrite', 'invocation dies after a call', 0.3],
+    ['batchWrite', 'invocation dies before a call', 0.4],
+    ['death', 'message is lost with its function', 0.7],
+  ],
+  [
+    ['batchWrite', 'invocation dies after a call', 0.4],
     ['death', 'message is lost with its function', 0.7],
   ],
   [
@@ -151,6 +172,7 @@ const TOGETHER: readonly Together[] = [
   [
     ['write', 'dynamodb loses an answer', 0.1],
     ['write', 'dynamodb write is repeated', 0.1],
+    ['move', 'dynamodb write is repeated', 0.1],
     ['batchWrite', 'dynamodb does a part', 0.5],
     ['batchRead', 'dynamodb does a part', 0.2],
   ],
@@ -169,22 +191,33 @@ const TOGETHER: readonly Together[] = [
   ],
   LOST_CURSOR,
   [
+    ['settle', 'dynamodb loses an answer', 0.2],
+    ['settle', 'dynamodb write is repeated', 0.3],
+    ['settle', 'invocation dies after a call', 0.2],
+  ],
+  [
+    ['move', 'invocation dies before a call', 0.1],
+    ['move', 'invocation dies after a call', 0.3],
+    ['move', 'dynamodb loses an answer', 0.1],
+  ],
+  [
     ['read', 'dynamodb throttles', 0.05],
     ['write', 'dynamodb throttles', 0.3],
   ],
   [
     ['result', 'a call is slow', 0.4],
-    ['write', 'invocation dies before a call', 0.03],
+    ['move', 'invocation dies before a call', 0.1],
+    ['move', 'invocation dies after a call', 0.1],
   ],
 ];
 
 /** Returns the faults of a seed: some kinds often, some never, and no more than a certain number in all. */
 export function faultsOf({ seed, only, without = [] }: FaultOptions): Faults {
   const random = randomOf(seed, FAULT_MIX);
-  const together = random.chance(0.35) ? random.pick(TOGETHER) : undefined;
+  const together = random.chance(0.5) ? random.pick(TOGETHER) : undefined;
   const most = together === LOST_CURSOR ? 2 : together ? random.int(4, 45) : random.pick([0, 1, 2, 4, 8, 16, 30]);
   // What goes wrong together often meets users that Braze has already.
-  const first = together && random.chance(0.7) ? random.int(0, 2_500) : 0;
+  const first = together && random.chance(0.6) ? random.int(0, 1_500) : 0;
   const strength = random.pick([0.3, 1, 1, 3]);
   // Some seeds do a few things wrong all the time, so that several faults meet at one record.
   const allKinds = [...new Set(Object.values(SITES).flatMap((kinds) => Object.keys(kinds)))];

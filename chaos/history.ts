@@ -274,10 +274,12 @@ const GAPS: readonly (readonly [number, number])[] = [
 export function historyOf(seed: number): History {
   const random = randomOf(seed, HISTORY);
   const names = random.chance(0.3) ? ['one', 'two'] : ['one'];
+  const isLarge = random.chance(0.18);
   const app: AppSpec = {
     requestsPerSecond: random.pick([2, 5, 20, 50, 100]),
     concurrency: random.int(2, 5),
-    maxUsersPerRequest: random.pick([1, 2, 3, 5, 75]),
+    // Many small batches: a reading moves its cursor more than once.
+    maxUsersPerRequest: random.pick(isLarge ? [1, 1, 2, 5] : [1, 2, 3, 5, 75]),
     lookupsPerMinute: random.pick([250, 2500]),
     settleSeconds: random.pick([5, 8]),
   };
@@ -288,7 +290,7 @@ export function historyOf(seed: number): History {
   const rows = new Map<string, Map<string, readonly WarehouseRow[]>>();
   const keysOf = new Map<string, string[]>();
   for (const name of names) {
-    const count = random.chance(0.18) ? random.int(20, 60) : random.int(1, 9);
+    const count = isLarge ? random.int(20, 60) : random.int(1, 9);
     const keys = Array.from({ length: count }, (_, index) => `${name}-${index}`);
     if (random.chance(0.1)) keys.push(`refused-${name}`);
     keysOf.set(name, keys);

@@ -88,6 +88,14 @@ const SITE_OF: Readonly<Record<string, Site>> = {
   BatchWriteCommand: 'batchWrite',
 };
 
+function siteOf(command: string, { Key, Item: put, TableName }: Item): Site {
+  const { sk } = (Key ?? put ?? {}) as Item;
+  const isWrite = SITE_OF[command] === undefined;
+  if (isWrite && TableName === RUNS_TABLE && String(sk).startsWith('settled#')) return 'settle';
+  if (isWrite && TableName === RUNS_TABLE && String(sk).startsWith('shard#')) return 'move';
+  return SITE_OF[command] ?? 'write';
+}
+
 /** Returns an account with everything deployed and nothing in it. */
 export function world(options: WorldOptions): World {
   const { seed, timeline, faults, watcher } = options;
@@ -128,7 +136,7 @@ export function world(options: WorldOptions): World {
       const what = (): string => `${name.replace('Command', '')} ${JSON.stringify(input, readable)}`;
       return service.call(
         environment,
-        SITE_OF[name] ?? 'write',
+        siteOf(name, input),
         what,
         (fault) => runStore(invocation, name, input, fault),
         instant,
