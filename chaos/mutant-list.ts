@@ -635,8 +635,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'drops keys that DynamoDB did not read',
     file: STORE,
-    find: '    left = answer.UnprocessedKeys?.[table]?.Keys ?? [];\n',
-    replace: '    left = [];\n',
+    find: '    left = [...left.slice(KEYS_PER_CALL), ...(answer.UnprocessedKeys?.[table]?.Keys ?? [])];\n',
+    replace: '    left = left.slice(KEYS_PER_CALL);\n',
   },
   {
     name: 'reads one page of a partition of the ledger',

@@ -51,6 +51,8 @@ export type RunStore = {
   readonly state: (destination: string) => Promise<DestinationState>;
   /** Returns every destination that ever had a run. */
   readonly destinations: () => Promise<string[]>;
+  /** Returns those of some destinations of which a run is open. */
+  readonly running: (destinations: readonly string[]) => Promise<string[]>;
   /** Opens a run, unless one is open; with `replacing`, also when that one is. Returns whether it is open now. */
   readonly open: (destination: string, run: string, execution: string, replacing?: string) => Promise<boolean>;
   /** Frees the destination for the next run; nothing happens when another run is open. */
@@ -140,6 +142,12 @@ export function dynamoRuns(db: DynamoDBDocumentClient, table: string, clock: Clo
   return {
     state: async (destination) => DestinationState.parse((await read(destinationKey(destination), 'state')) ?? {}),
     destinations: async () => [...Destinations.parse((await read(DESTINATIONS, DESTINATIONS)) ?? {}).known].sort(),
+    running: async (destinations) => {
+      const keys = destinations.map((destination) => ({ pk: destinationKey(destination), sk: 'state' }));
+      const items = await batchGet(db, table, clock, keys);
+      const open = new Set(items.filter((item) => DestinationState.parse(item).open !== undefined).map(({ pk }) => pk));
+      return destinations.filter((destination) => open.has(destinationKey(destination)));
+    },
     open: async (destination, run, execution, replacing) => {
       // Noted first: the sweeper has to know of a destination before it can have an open run.
       await db.send(
@@ -428,6 +436,9 @@ function settledAs({ settled, unresolved }: Settlement, seq: number): BatchView[
   return unresolved.has(seq) ? 'unresolved' : 'resolved';
 }
 
+/** BatchGetItem takes 100 keys. Source: Amazon DynamoDB API Reference, 'BatchGetItem'. */
+const KEYS_PER_CALL = 100;
+
 async function batchGet(
   db: DynamoDBDocumentClient,
   table: string,
@@ -437,11 +448,10 @@ async function batchGet(
   const items: Record<string, unknown>[] = [];
   let left: Record<string, unknown>[] = [...keys];
   for (let attempt = 1; left.length > 0; attempt++) {
-    const answer = await db.send(
-      new BatchGetCommand({ RequestItems: { [table]: { Keys: left, ConsistentRead: true } } }),
-    );
+    const Keys = left.slice(0, KEYS_PER_CALL);
+    const answer = await db.send(new BatchGetCommand({ RequestItems: { [table]: { Keys, ConsistentRead: true } } }));
     items.push(...(answer.Responses?.[table] ?? []));
-    left = answer.UnprocessedKeys?.[table]?.Keys ?? [];
+    left = [...left.slice(KEYS_PER_CALL), ...(answer.UnprocessedKeys?.[table]?.Keys ?? [])];
     if (left.length > 0) await clock.sleep(backoffMs(clock, attempt, 50, 5 * SECOND_MS));
   }
   return items;

@@ -183,7 +183,7 @@ async function expectNobodyElse(
 ): Promise<void> {
   if (primaryKeys.length === 0) return;
   const own = new Set(primaryKeys);
-  for (const neighbour of neighbours(message.destination)) {
+  for (const neighbour of await runs.running(neighbours(message.destination))) {
     for await (const { leaseUntil, primaryKeys: others } of runs.intents(neighbour)) {
       if (leaseUntil > clock.now() && others.some((key) => own.has(key)))
         throw new Occupied(`destination '${neighbour}' has one of the batch's users under way`);

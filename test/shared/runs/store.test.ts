@@ -422,6 +422,15 @@ describe('what runs have cost', () => {
   });
 });
 
+test('those of many destinations are told that have a run open', async () => {
+  const names = Array.from({ length: 120 }, () => newNames().destination);
+  const [first = '', ended = '', last = ''] = [names[0], names[50], names[119]];
+  for (const name of [first, ended, last]) await store.open(name, 'r', 'x');
+  await store.free(ended, 'r');
+  expect(await store.running(names)).toEqual([first, last]);
+  expect(await store.running([])).toEqual([]);
+});
+
 test('every destination that had a run is known, however it ended', async () => {
   const [ended, open, never] = [newNames().destination, newNames().destination, newNames().destination];
   await store.open(ended, 'r', 'x');
