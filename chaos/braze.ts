@@ -38,8 +38,6 @@ export type BrazeRequest = {
   readonly asks: readonly string[];
   /** Braze may still process it. */
   pending: boolean;
-  /** Its sender has heard how it went. */
-  answered: boolean;
 };
 
 /** What the client can know of a request once it is over: by user, and whether it can have had an effect at all. */
@@ -361,7 +359,7 @@ export function braze({ seed, timeline, faults, lambda, watcher, settleMs, answe
             'one request in flight',
             `${change.user} is changed by ${b} while Braze may still process another request of ${a}`,
           );
-        else if (other.invocation !== request.invocation && other.invocation.alive && !other.answered)
+        else if (other.invocation !== request.invocation && other.invocation.alive && !other.invocation.released)
           watcher.violation('one request in flight', `${a} and ${b} send ${change.user} at once`);
       }
     }
@@ -380,7 +378,6 @@ export function braze({ seed, timeline, faults, lambda, watcher, settleMs, answe
       changes,
       asks,
       pending: true,
-      answered: false,
     };
     const say = (text: string): void => watcher.trace(() => `  ${label(invocation)} braze ${request.id} ${text}`);
     say(`${path} ${body}`);
@@ -425,7 +422,6 @@ export function braze({ seed, timeline, faults, lambda, watcher, settleMs, answe
         }
         timeline.after(answersAfter, () => {
           if (!invocation.alive) return;
-          request.answered = true;
           watcher.answered(request, struck.answer);
           const { reply } = struck;
           if (!reply) {

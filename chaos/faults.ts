@@ -182,6 +182,10 @@ const TOGETHER: readonly Together[] = [
     ['message', 'message is doubled', 0.2],
   ],
   [
+    ['change', 'braze is slow', 0.9],
+    ['message', 'message is doubled', 0.4],
+  ],
+  [
     ['send', 'invocation dies after a call', 0.25],
     ['send', 'sqs takes a part', 0.2],
   ],

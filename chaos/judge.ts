@@ -367,6 +367,8 @@ export function judge({ now, specOf, tables, mayLoseMessages }: JudgeOptions): J
         }
         return;
       }
+      const isIntent = String((after ?? before)?.pk).startsWith('intents#');
+      if (isIntent && (after === undefined || after.leaseUntil === 0)) invocation.released = true;
       if (after && String(after.sk).startsWith('settled#')) {
         const isResolved = sizeOf(after.unresolved) === sizeOf(before?.unresolved);
         const cost = isResolved ? known.dataPoints(invocation, isFree) : 0;

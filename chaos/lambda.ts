@@ -26,6 +26,8 @@ export type Invocation = {
   alive: boolean;
   /** It could not put a message on a queue. */
   hit: boolean;
+  /** It has given its batch back, or settled it: it sends nothing more. */
+  released: boolean;
   end: (outcome: Outcome) => void;
 };
 
@@ -173,6 +175,7 @@ export function lambda({ seed, timeline, faults, timeoutMs, make, maxSkewMs, wat
         environment,
         alive: true,
         hit: false,
+        released: false,
         end: done,
       };
       environment.current = invocation;

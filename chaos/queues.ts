@@ -239,7 +239,10 @@ export function queues({
     const visibleAt = timeline.now() + delayMs;
     queue.messages.set(id, message(id, visibleAt));
     if (fault === 'message is doubled') {
-      queue.messages.set(`${id}b`, message(`${id}b`, visibleAt + random.int(0, 2 * MINUTE_MS)));
+      queue.messages.set(
+        `${id}b`,
+        message(`${id}b`, visibleAt + random.int(0, random.chance(0.5) ? 5_000 : 2 * MINUTE_MS)),
+      );
     }
     wake(queue, visibleAt);
     if (fault === 'message is doubled') wake(queue, visibleAt + 1);
