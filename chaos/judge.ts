@@ -89,6 +89,10 @@ const FAILING_MS = 100 * 60_000;
 
 type Body = { readonly kind?: string; readonly run?: string; readonly destination?: string };
 
+/** True for a write by which a batch is let go of: others may send its users from then on. */
+export const endsLease = (before: Item | undefined, after: Item | undefined): boolean =>
+  String((after ?? before)?.pk).startsWith('intents#') && (after === undefined || after.leaseUntil === 0);
+
 /** Returns a judge of an empty world. */
 export function judge({ now, specOf, tables, mayLoseMessages }: JudgeOptions): Judge {
   const violations: Violation[] = [];
@@ -367,8 +371,7 @@ export function judge({ now, specOf, tables, mayLoseMessages }: JudgeOptions): J
         }
         return;
       }
-      const isIntent = String((after ?? before)?.pk).startsWith('intents#');
-      if (isIntent && (after === undefined || after.leaseUntil === 0)) invocation.released = true;
+      if (endsLease(before, after)) invocation.released = true;
       if (after && String(after.sk).startsWith('settled#')) {
         const isResolved = sizeOf(after.unresolved) === sizeOf(before?.unresolved);
         const cost = isResolved ? known.dataPoints(invocation, isFree) : 0;

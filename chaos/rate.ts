@@ -4,6 +4,7 @@
  */
 import { faultsOf } from './faults.ts';
 import { COLUMN_TYPES } from './history.ts';
+import { endsLease } from './judge.ts';
 import type { WarehouseRow } from './redshift.ts';
 import { type AppSpec, type DestinationSpec, parametersOf } from './specs.ts';
 import { timeline } from './timeline.ts';
@@ -93,7 +94,9 @@ export async function measureRate({
       sent: () => undefined,
       answered: () => undefined,
       ended: () => undefined,
-      wrote: () => undefined,
+      wrote: (invocation, _, before, after) => {
+        if (endsLease(before, after)) invocation.released = true;
+      },
       submitted: () => undefined,
       log: () => undefined,
     },
