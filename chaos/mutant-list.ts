@@ -363,9 +363,9 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'does not end the shards of a failed run',
-    file: READ,
-    find: '    await failRun(deps, run, error);\n    await endShard(deps, message);\n',
-    replace: '    await failRun(deps, run, error);\n',
+    file: CLOSE,
+    find: '  done: true,\n  progress: shard.progress + 1,\n',
+    replace: '  progress: shard.progress + 1,\n',
   },
   {
     name: 'does not read again after counting',

@@ -17,7 +17,7 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
 const { values } = parseArgs({
   options: {
-    seeds: { type: 'string', default: '400' },
+    seeds: { type: 'string', default: '1000' },
     from: { type: 'string', default: '1' },
     /** Only mutants whose names contain one of these. */
     only: { type: 'string', multiple: true, default: [''] },
