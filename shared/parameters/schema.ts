@@ -91,7 +91,7 @@ export const BrazeApp = z
       .max(200)
       .optional()
       .describe(
-        'Names the workspace where the endpoint alone does not, such as behind a proxy. A destination never moves to another workspace.',
+        'Names the workspace where the endpoint alone does not: behind a proxy, or where several workspaces have one endpoint. A destination never moves to another workspace.',
       ),
     settleSeconds: z
       .int()
