@@ -297,8 +297,11 @@ export function judge({ now, specOf, tables, mayLoseMessages }: JudgeOptions): J
     if (String(error?.found).includes('answered 401')) violation('a new key is read from its secret', run);
     if (String(error?.found).includes('messages are lost') && !mayLoseMessages(run))
       violation('no run loses its way', `${run}: ${String(error?.found)}`);
-    // Only the sweeper, and a start in its place, may end a run whose shards nobody reads to their end.
-    if (invocation.name !== START_RUN && shards.some(({ done }) => done !== true))
+    // Only the sweeper, and a start in its place, may end a run whose shards nobody reads to their end. Another delivery
+    // of the first step may make the shards of a run that has failed meanwhile; nobody ever reads those.
+    const isUnread = ({ done, progress }: Item): boolean =>
+      done !== true && (info.status !== 'failed' || progress !== 0);
+    if (invocation.name !== START_RUN && shards.some(isUnread))
       violation('totals add up', `${run} is ${info.status} while a shard of it is read`);
     if (listIn(item.held).some(({ effect }) => effect === 'budget') && info.requests > 0)
       violation('a run keeps its budget', `${run} is held as a whole, and has sent ${info.requests} requests`);

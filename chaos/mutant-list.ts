@@ -508,8 +508,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'does not renew its key',
     file: DELIVER,
-    find: 'if (verdict.status === 401 && !keyRenewed && (await deps.renewKey())) {',
-    replace: 'if (verdict.status === 401 && !keyRenewed && (await deps.renewKey()) && tries < 0) {',
+    find: 'if (verdict.status === 401 && (await deps.renewKey())) continue;',
+    replace: 'if (verdict.status === 401 && (await deps.renewKey()) && tries < 0) continue;',
   },
   {
     name: 'forgets what an attempt may have done',

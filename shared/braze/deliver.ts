@@ -145,7 +145,6 @@ export async function request<V extends { readonly kind: string }>(
 ): Promise<Exclude<V, { kind: 'retryable' | 'fatal' }>> {
   let tries = 0;
   let limits = 0;
-  let keyRenewed = false;
   for (;;) {
     await waitForTurn(deps);
     deps.pace.take();
@@ -154,10 +153,8 @@ export async function request<V extends { readonly kind: string }>(
     if ('headers' in answer) deps.pace.pause(pauseMs(answer.headers, deps.clock.now()));
     const verdict: V | Verdict = read(answer);
     if (isFatal(verdict)) {
-      if (verdict.status === 401 && !keyRenewed && (await deps.renewKey())) {
-        keyRenewed = true;
-        continue;
-      }
+      // As often as it is another one: a key may be rotated again before the renewed one arrives.
+      if (verdict.status === 401 && (await deps.renewKey())) continue;
       // Whatever Braze says here is kept with the run: it must not quote what was sent.
       throw new FatalError(withoutTexts(verdict.found, textsSent(body)), verdict.next);
     }

@@ -266,9 +266,15 @@ describe('a key that Braze does not know', () => {
     expect(it.tally.requests).toBe(2);
   });
 
+  test('is read anew once more when it has been rotated again meanwhile', async () => {
+    const it = braze([http(401), http(401), SUCCESS], { renews: [true, true] });
+    await it.deliver(1);
+    expect(it.tally.requests).toBe(3);
+  });
+
   test.each([
     ['the same one is still there', [http(401)], [false], 1],
-    ['the new one is not known either', [http(401)], [true, true], 2],
+    ['the new one is not known either, and is still there', [http(401)], [true, false], 2],
   ])('is fatal when %s', async (_, script, renews, requests) => {
     const it = braze(script, { renews });
     expect(await it.failed(1)).toBeInstanceOf(FatalError);
