@@ -207,6 +207,7 @@ function changedSpec(random: Random, spec: DestinationSpec): { spec: Destination
     'guard',
     'shards',
     'primary key',
+    'order',
   ]);
   switch (what) {
     case 'field': {
@@ -217,6 +218,8 @@ function changedSpec(random: Random, spec: DestinationSpec): { spec: Destination
     }
     case 'fields':
       return { spec: { ...spec, fields: fieldsOf(random) }, what };
+    case 'order':
+      return { spec: { ...spec, fields: [...spec.fields].reverse(), groups: [...spec.groups].reverse() }, what };
     case 'group': {
       const group = random.pick(GROUPS);
       const others = spec.groups.filter(({ name }) => name !== group.name);

@@ -563,14 +563,33 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'sends again what was refused, in every run',
     file: DECIDE,
-    find: '  if (!context.retryRejections && entry && wasRefused(entry, after.fingerprint)) {\n',
-    replace: '  if (!context.retryRejections && entry && wasRefused(entry, after.fingerprint) && row.hash === "") {\n',
+    find: '  if (!context.retryRejections && entry && wasRefusedAs(row, before, entry, after, context)) {\n',
+    replace:
+      '  if (!context.retryRejections && entry && wasRefusedAs(row, before, entry, after, context) && row.hash === "") {\n',
   },
   {
     name: 'never sends again what was refused',
     file: DECIDE,
-    find: '  if (!context.retryRejections && entry && wasRefused(entry, after.fingerprint)) {\n',
-    replace: '  if (entry && wasRefused(entry, after.fingerprint)) {\n',
+    find: '  if (!context.retryRejections && entry && wasRefusedAs(row, before, entry, after, context)) {\n',
+    replace: '  if (entry && wasRefusedAs(row, before, entry, after, context)) {\n',
+  },
+  {
+    name: 'takes what is held back for another state than the one that was refused',
+    file: DECIDE,
+    find: '  (after.heldBack.length > 0 &&\n',
+    replace: '  (after.heldBack.length < 0 &&\n',
+  },
+  {
+    name: 'selects groups in the order of the file',
+    file: ROW,
+    find: '  Object.keys(destination.subscriptionGroups).sort();\n',
+    replace: '  Object.keys(destination.subscriptionGroups);\n',
+  },
+  {
+    name: 'selects properties in the order of the file',
+    file: ROW,
+    find: '.map((field) => field.property))].sort();\n',
+    replace: '.map((field) => field.property))];\n',
   },
   {
     name: 'never asks again about who was absent',

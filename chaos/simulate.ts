@@ -194,12 +194,11 @@ export async function simulate(seed: number, options: SimulateOptions = {}): Pro
   const rename = (destination: string, name: string): void => {
     const spec = specs.get(destination);
     if (!spec || spec.name === name || (hasRun(name) && name !== spec.renamedFrom)) return;
-    const from =
-      hasRun(spec.name, runsBefore.get(destination)) || name === spec.renamedFrom
-        ? spec.name
-        : (spec.renamedFrom ?? spec.name);
+    // The ledger is that of the last name that has had a run.
+    const ran = [...court.runs.values()].filter((run) => destinationNamed(run.spec.name) === destination);
+    const from = ran.at(-1)?.spec.name ?? spec.renamedFrom ?? spec.name;
     runsBefore.set(destination, new Set(court.runs.keys()));
-    change(destination, { name, renamedFrom: from });
+    change(destination, { name, renamedFrom: from === name ? undefined : from });
   };
 
   const act = (step: Step): void => {

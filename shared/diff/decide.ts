@@ -179,7 +179,7 @@ function decideRow(row: Row, entry: Entry | undefined, context: DecideContext): 
   if (isSame && !context.resync) return unchanged();
   const before = isKnown && entry.fingerprint ? decodeFingerprint(entry.fingerprint) : [];
   const after = afterOf(row, before, entry, context);
-  if (!context.retryRejections && entry && wasRefused(entry, after.fingerprint)) {
+  if (!context.retryRejections && entry && wasRefusedAs(row, before, entry, after, context)) {
     const { refused } = entry;
     const problem = { field: refused?.field ?? '', reason: refused?.reason ?? '' };
     return { kind: 'rejected', hash, rows: 1, problem, refusal: refused, note: undefined };
@@ -196,6 +196,21 @@ function decideRow(row: Row, entry: Entry | undefined, context: DecideContext): 
   const upsert = difference(row, [], after, entry, context);
   return { kind: 'added', upsert: { ...upsert, lookup: context.syncMode === 'enrich' }, omitted, heldBack: [] };
 }
+
+/**
+ * True for a row whose state Braze has refused. What a guard holds back makes no other state of it: the row has not
+ * changed, and what it would send now has not been counted when the guards were asked.
+ */
+const wasRefusedAs = (
+  row: Row,
+  before: readonly FieldPrint[],
+  entry: Entry,
+  after: After,
+  context: DecideContext,
+): boolean =>
+  wasRefused(entry, after.fingerprint) ||
+  (after.heldBack.length > 0 &&
+    wasRefused(entry, afterOf(row, before, entry, { ...context, holds: NO_HOLDS }).fingerprint));
 
 type After = {
   /** What the ledger gets. */

@@ -61,15 +61,16 @@ export type Row = {
 const FIRST_PROPERTY = 2;
 
 /**
- * Returns the properties that a shard's statement selects, each once, in the order in which a shape expects them.
- * @throws FatalError never; unknown properties have been reported by then.
+ * Returns the properties that a shard's statement selects, each once, in the order in which a shape expects them. The
+ * order is that of the names, not that of the file: who puts its lines into another order while a run is under way deploys the
+ * same parameters, and the run goes on with statements that were submitted before.
  */
-export function selectedProperties(destination: Destination): string[] {
-  return [...new Set(fieldsOf(destination).map((field) => field.property))];
-}
+export const selectedProperties = (destination: Destination): string[] =>
+  [...new Set(fieldsOf(destination).map((field) => field.property))].sort();
 
-/** Returns the groups that a shard's statement selects, in the order in which a shape expects them. */
-export const selectedGroups = (destination: Destination): string[] => Object.keys(destination.subscriptionGroups);
+/** Returns the groups that a shard's statement selects, in the order in which a shape expects them: that of their names. */
+export const selectedGroups = (destination: Destination): string[] =>
+  Object.keys(destination.subscriptionGroups).sort();
 
 /** Returns the dictionary names of everything that the destination sends. */
 export const dictionaryNames = (destination: Destination): string[] => [

@@ -206,6 +206,17 @@ describe('a state that Braze refused', () => {
     expect(sent(decided(row({ ...ANN, ltv: '14' }), entry))).toMatchObject({ attributes: { ltv: '14' } });
   });
 
+  test('is not sent again when a guard holds a part of it: its row has not changed', () => {
+    const empty = row({ ...ANN, email: 'anna@example.com', ltv: null });
+    const held = { holds: { field: (id: number) => id === idOf('a:ltv'), removal: () => false } };
+    const entry = refusedBefore(row(ANN), empty);
+    expect(decided(empty, entryOf(row(ANN)), 'sync', held)).toMatchObject({ kind: 'changed' });
+    expect(decided(empty, entry, 'sync', held)).toMatchObject({ kind: 'rejected', refusal: entry.refused });
+    expect(decided(row({ ...ANN, email: 'ada@example.com', ltv: null }), entry, 'sync', held)).toMatchObject({
+      kind: 'changed',
+    });
+  });
+
   test('does not stand in the way of the state that Braze has', () => {
     expect(decided(row(ANN), refusedBefore(row(ANN), bad)).kind).toBe('unchanged');
   });

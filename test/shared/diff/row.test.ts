@@ -27,8 +27,23 @@ test('a property that fills two attributes is selected once, and fills both', ()
   expect(byAttribute).toEqual({ first_name: 'Ann', again: 'Ann', email: 'a@b.co', ltv: '1' });
 });
 
+test('the order of the file is of no account: a run goes on with statements of before it was changed', () => {
+  const reversed = <T extends object>(part: T): T => Object.fromEntries(Object.entries(part).reverse()) as T;
+  const other = destinationOf({
+    mapping: reversed(parts.mapping),
+    customAttributes: reversed(parts.customAttributes),
+    subscriptionGroups: reversed(GROUPS),
+  });
+  expect(selectedProperties(other)).toEqual(selectedProperties(destination));
+  expect(selectedGroups(other)).toEqual(selectedGroups(destination));
+  expect(textShape(other, dictionary)).toMatchObject({
+    fields: shape.fields.map(({ id, position }) => ({ id, position })),
+    memberships: shape.memberships,
+  });
+});
+
 test('groups go by the id of their subscription group in lower case', () => {
-  expect(selectedGroups(destination)).toEqual(['vip', 'fan']);
+  expect(selectedGroups(destination)).toEqual(['fan', 'vip']);
   expect(dictionaryNames(destination)).toContain(`g:${GROUPS.vip.toLowerCase()}`);
   const row = rowOf(destination, shape, 'ann', { values: {}, groups: { vip: true } });
   const members = shape.memberships.flatMap(({ subscriptionGroupId }, index) =>
