@@ -27,10 +27,8 @@ type PrepareMessage = Extract<ExtractMessage, { kind: 'prepare' }>;
 export async function prepare(deps: ExtractDeps, message: PrepareMessage): Promise<void> {
   const run = await deps.runs.get(message.destination, message.run);
   if (!run || isOver(run)) return;
-  if (run.status === 'failing') {
-    if (run.phase === 'preparing') await endUnread(deps, run);
-    return;
-  }
+  // Its shards may have been made, and their messages not sent.
+  if (run.status === 'failing') return endUnread(deps, run);
   if (run.phase === 'counting' || run.phase === 'extracting') return sendShards(deps, run);
   if (run.phase !== 'preparing') return;
   try {

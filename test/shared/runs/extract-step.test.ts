@@ -6,7 +6,7 @@ import { extractStep } from '../../../shared/runs/extract-step.ts';
 import type { ExtractMessage } from '../../../shared/runs/messages.ts';
 import type { RunStore } from '../../../shared/runs/store.ts';
 import { depsOn, parametersWith, startTables } from './deps.ts';
-import { runOf } from './runs.ts';
+import { runOf, shardOf } from './runs.ts';
 
 let dynamo: LocalDynamo;
 beforeAll(async () => {
@@ -79,3 +79,26 @@ test('what only waits is put back, also where the sign of life is lost', async (
   await expect(step()).rejects.toThrow();
   expect(sent).toEqual([message]);
 });
+
+test.each(['preparing', 'counting', 'extracting'] as const)(
+  'the first step of a run that has failed while it was %s ends the shards that nobody reads',
+  async (phase) => {
+    const key = { run: `r${++names}`, destination: `d${names}` };
+    const deps = depsOn(dynamo);
+    await deps.runs.open(key.destination, key.run, 'x');
+    const error = { found: 'the table does not answer', next: 'wait' };
+    await deps.runs.create(runOf({ ...key, ledger: key.destination, status: 'failing', phase, error }));
+    await deps.runs.createShard(key.run, shardOf());
+    const wired: ExtractDeps = {
+      ...deps,
+      parameters: parametersWith({ [key.destination]: {} }),
+      warehouse: throttled,
+      batchQueue: throttled,
+      remainingMs: () => 100_000,
+      newEpoch: () => 'e1',
+    };
+    await extractStep(wired, { kind: 'prepare', ...key, polls: 0 }, { receiveCount: 1, maxReceiveCount: 5 });
+    expect(await deps.runs.get(key.destination, key.run)).toMatchObject({ status: 'failed', error });
+    expect((await deps.runs.state(key.destination)).open).toBeUndefined();
+  },
+);
