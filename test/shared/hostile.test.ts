@@ -1,7 +1,7 @@
 /** Rows and names as nobody would make them by accident: each ends in a clear outcome, and none in a half-sent value. */
 import { trackBody } from '../../shared/braze/requests.ts';
 import { decide, NO_HOLDS } from '../../shared/diff/decide.ts';
-import { dictionaryNames, readRow, shapeOf } from '../../shared/diff/row.ts';
+import { dictionaryNames, readRow, selectedProperties, shapeOf } from '../../shared/diff/row.ts';
 import { dictionaryWith } from '../../shared/ledger/ledger.ts';
 import { recordHash } from '../../shared/ledger/record-hash.ts';
 import { ParametersError, parseParameters } from '../../shared/parameters/read.ts';
@@ -28,7 +28,13 @@ const destination = Destination.parse({
 function read(key: RawValue, text: RawValue, json: RawValue = null, to = destination, columns = COLUMNS) {
   const dictionary = dictionaryWith(undefined, dictionaryNames(to));
   const shape = shapeOf(to, columnFinder(columns), dictionary);
-  const row = readRow(shape, [recordHash(String(key)), key, text, json], undefined);
+  const [, [textColumn] = ['']] = columns;
+  const values = new Map<string, RawValue>([
+    [textColumn, text],
+    ['json', json],
+  ]);
+  const selected = selectedProperties(to).map((property) => values.get(property) ?? null);
+  const row = readRow(shape, [recordHash(String(key)), key, ...selected], undefined);
   return { row, shape, dictionary };
 }
 
