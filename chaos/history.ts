@@ -314,22 +314,17 @@ export function historyOf(seed: number): History {
       if (random.chance(current.get(name)?.syncMode === 'enrich' ? 0.6 : 0.1))
         steps.push({ kind: 'own user', user, waitMs: 0 });
 
+  /** A person has looked at everything, and a run goes. */
+  const startApproved = (destination: string, rekey: boolean, waitMs: number): void => {
+    const flags = { approve: 'all', retry: false, resync: 'no', rekey } as const;
+    steps.push({ kind: 'start', destination, ...flags, twice: false, waitMs });
+  };
+
   /** Something changes, a run may or may not tell Braze, and it changes back: what the ledger says is true again, or is not. */
   const thereAndBack = (destination: string): void => {
     const isBare = random.chance(0.15);
     const isOut = isBare || random.chance(0.3);
-    const run = (): void => {
-      steps.push({
-        kind: 'start',
-        destination,
-        approve: 'all',
-        retry: false,
-        resync: 'no',
-        rekey: random.chance(0.5),
-        twice: false,
-        waitMs: isOut ? 30 * MINUTE_MS : gap(3),
-      });
-    };
+    const run = (): void => startApproved(destination, random.chance(0.5), isOut ? 30 * MINUTE_MS : gap(3));
     const keys = random.shuffled(keysOf.get(destination) ?? []).slice(0, random.int(1, 3));
     if (isBare) {
       for (const key of keys) setRows(destination, key, [bareRow(key)]);
@@ -353,20 +348,7 @@ export function historyOf(seed: number): History {
 
   /** Answers are lost, the destination gets another name, and its first run under it fails; then it goes back to what was. */
   const renamedInDoubt = (destination: string): void => {
-    const start = (waitMs: number): void => {
-      steps.push({
-        ...{
-          kind: 'start',
-          destination,
-          approve: 'all',
-          retry: false,
-          resync: 'no',
-          rekey: true,
-          twice: false,
-          waitMs,
-        },
-      });
-    };
+    const start = (waitMs: number): void => startApproved(destination, true, waitMs);
     start(30 * MINUTE_MS);
     const [key = ''] = random.shuffled(keysOf.get(destination) ?? []);
     const before = rows.get(destination)?.get(key) ?? [];

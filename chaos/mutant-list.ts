@@ -310,8 +310,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'puts no extract message back whose run cannot be failed',
     file: 'shared/runs/extract-step.ts',
-    find: '      if (again > MAX_ROUNDS) throw another;\n',
-    replace: '      if (again > 0) throw another;\n',
+    find: '      if (!next) throw another;\n',
+    replace: '      if (next) throw another;\n',
   },
   {
     name: 'takes a live run for stuck',

@@ -37,7 +37,7 @@ export function contextOf(parameters: Parameters, name: string): DestinationCont
   const parametersHash = createHash('sha256').update(canonicalText(part)).digest('hex').slice(0, 16);
   const identity = {
     primaryKey: model.primaryKey.toLowerCase(),
-    workspace: braze.workspace ?? workspaceOf(braze.endpoint),
+    workspace: workspaceOf(braze),
   };
   return { name, destination, model, warehouse, brazeName: destination.app, braze, identity, parametersHash };
 }
@@ -45,12 +45,14 @@ export function contextOf(parameters: Parameters, name: string): DestinationCont
 /** Returns the other destinations that write to the same workspace: they may have the same users. */
 export function neighboursOf(parameters: Parameters, name: string): string[] {
   const { workspace } = contextOf(parameters, name).identity;
-  const others = Object.keys(parameters.destinations).filter((other) => other !== name);
-  return others.filter((other) => contextOf(parameters, other).identity.workspace === workspace);
+  return Object.entries(parameters.destinations).flatMap(([other, { app }]) =>
+    other !== name && workspaceOf(brazeApp(parameters, app)) === workspace ? [other] : [],
+  );
 }
 
-/** A workspace by its endpoint; URLs of hosts differ in case without being different. */
-const workspaceOf = (endpoint: string): string => (URL.canParse(endpoint) ? new URL(endpoint).href : endpoint);
+/** A workspace by its name, or by its endpoint; URLs of hosts differ in case without being different. */
+const workspaceOf = ({ workspace, endpoint }: BrazeApp): string =>
+  workspace ?? (URL.canParse(endpoint) ? new URL(endpoint).href : endpoint);
 
 /**
  * Returns why the destination can't go on with a ledger, or undefined.

@@ -8,12 +8,9 @@ import { describeError, FatalError, GivenUp, isLastTry, RetryLater, type Tries, 
 import { MINUTE_MS, SECOND_MS } from '../time.ts';
 import { endShard, failRun } from './close.ts';
 import type { ExtractDeps } from './extract-deps.ts';
-import { type ExtractMessage, messageText } from './messages.ts';
+import { type ExtractMessage, messageText, nextRound } from './messages.ts';
 import { prepare } from './prepare.ts';
 import { readShard } from './read-shard.ts';
-
-/** Rounds that a message gets whose run cannot even be failed, each with all its tries. */
-const MAX_ROUNDS = 5;
 
 /**
  * Does the step that a message asks for; when it returns, the message may be deleted.
@@ -29,9 +26,9 @@ export async function extractStep(deps: ExtractDeps, message: ExtractMessage, tr
       await giveUp(deps, message, error);
     } catch (another) {
       // Its run would stay open without anybody to go on with it: where nothing can be written, that is waited for.
-      const again = (message.again ?? 0) + 1;
-      if (again > MAX_ROUNDS) throw another;
-      return putBack(deps, { ...message, again }, MINUTE_MS);
+      const next = nextRound(message);
+      if (!next) throw another;
+      return putBack(deps, next, MINUTE_MS);
     }
     throw new GivenUp(error);
   }

@@ -12,6 +12,18 @@ const RunKey = { run: z.string().min(1), destination: z.string().min(1) };
 const shard = z.int().min(0).max(255);
 /** How often all tries of a message failed, and it was put back all the same. */
 const again = z.int().optional();
+const MAX_ROUNDS = 5;
+
+/**
+ * Returns a message for another round, with all its tries, or undefined when it has had its rounds. For one whose tries all
+ * failed and whose end could not even be noted: as a dead letter it would leave its run open.
+ */
+export function nextRound<M extends { readonly again?: number | undefined }>(
+  message: M,
+): (M & { readonly again: number }) | undefined {
+  const round = (message.again ?? 0) + 1;
+  return round > MAX_ROUNDS ? undefined : { ...message, again: round };
+}
 
 /** Steps of a run that the extract queue carries. */
 export const ExtractMessage = z.discriminatedUnion('kind', [

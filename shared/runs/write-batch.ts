@@ -18,7 +18,7 @@ import type { Ledger, LedgerWrite } from '../ledger/ledger.ts';
 import type { SyncMode } from '../parameters/schema.ts';
 import { type Clock, MINUTE_MS, SECOND_MS } from '../time.ts';
 import { type CloseDeps, closeIfComplete, failRun, OPEN } from './close.ts';
-import { type BatchMessage, fingerprintBytes, messageText, type NoteRecord } from './messages.ts';
+import { type BatchMessage, fingerprintBytes, messageText, type NoteRecord, nextRound } from './messages.ts';
 import { type BatchOutcome, isOver, NO_OUTCOME, type Rejection, type Run, type Shard } from './model.ts';
 import { MAX_DELAY_SECONDS, type Queue } from './queue.ts';
 import { type BatchView, intentId } from './store.ts';
@@ -42,7 +42,6 @@ type RemoveMessage = Extract<BatchMessage, { kind: 'remove' }>;
 
 /** Enough to commit, settle and end an intent after the last answer of Braze. */
 const RESERVE_MS = 10 * SECOND_MS;
-const MAX_ROUNDS = 5;
 /** A lease outlasts its invocation by more than clocks differ. */
 const LEASE_MARGIN_MS = 30 * SECOND_MS;
 
@@ -59,8 +58,8 @@ export async function writeBatch(deps: WriteDeps, received: Received): Promise<v
     if (error instanceof RetryLater || error instanceof GivenUp) throw error;
     const { message } = received;
     // Unsettled, it would keep its run open: it gets a few more rounds before it becomes a dead letter.
-    if (isLastTry(received) && (message.again ?? 0) < MAX_ROUNDS)
-      return putBack(deps, { ...message, again: (message.again ?? 0) + 1 }, MINUTE_MS);
+    const next = isLastTry(received) ? nextRound(message) : undefined;
+    if (next) return putBack(deps, next, MINUTE_MS);
     throw tryAgain(error, received);
   }
 }

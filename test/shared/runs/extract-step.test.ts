@@ -4,6 +4,7 @@ import { GivenUp, RetryLater } from '../../../shared/errors.ts';
 import type { ExtractDeps } from '../../../shared/runs/extract-deps.ts';
 import { extractStep } from '../../../shared/runs/extract-step.ts';
 import type { ExtractMessage } from '../../../shared/runs/messages.ts';
+import type { Run } from '../../../shared/runs/model.ts';
 import type { RunStore } from '../../../shared/runs/store.ts';
 import { depsOn, parametersWith, startTables } from './deps.ts';
 import { runOf, shardOf } from './runs.ts';
@@ -19,17 +20,13 @@ const throttled = (): never => {
   throw new Error('the table does not answer');
 };
 
-/** A shard's message at its last try, whose reading fails; `more` replaces what the store does. */
-async function lastTry(more: Partial<RunStore>, again?: number) {
+/** An open run without a warehouse; `more` replaces what the store does. */
+async function opened(more: Partial<RunStore>, run: Partial<Run> = {}) {
   const key = { run: `r${++names}`, destination: `d${names}` };
   const deps = depsOn(dynamo, { ...more });
   const plain = depsOn(dynamo).runs;
   await plain.open(key.destination, key.run, 'x');
-  await plain.create(runOf({ ...key, ledger: key.destination }));
-  const message: ExtractMessage = {
-    ...{ kind: 'shard', ...key, shard: 0, polls: 0 },
-    ...(again === undefined ? {} : { again }),
-  };
+  await plain.create(runOf({ ...key, ledger: key.destination, ...run }));
   const wired: ExtractDeps = {
     ...deps,
     parameters: parametersWith({ [key.destination]: {} }),
@@ -37,6 +34,16 @@ async function lastTry(more: Partial<RunStore>, again?: number) {
     batchQueue: throttled,
     remainingMs: () => 100_000,
     newEpoch: () => 'e1',
+  };
+  return { key, deps, plain, wired };
+}
+
+/** A shard's message at its last try, whose reading fails; `more` replaces what the store does. */
+async function lastTry(more: Partial<RunStore>, again?: number) {
+  const { key, deps, plain, wired } = await opened(more);
+  const message: ExtractMessage = {
+    ...{ kind: 'shard', ...key, shard: 0, polls: 0 },
+    ...(again === undefined ? {} : { again }),
   };
   const tries = { receiveCount: 5, maxReceiveCount: 5 };
   const { runs, sent } = deps;
@@ -83,22 +90,11 @@ test('what only waits is put back, also where the sign of life is lost', async (
 test.each(['preparing', 'counting', 'extracting'] as const)(
   'the first step of a run that has failed while it was %s ends the shards that nobody reads',
   async (phase) => {
-    const key = { run: `r${++names}`, destination: `d${names}` };
-    const deps = depsOn(dynamo);
-    await deps.runs.open(key.destination, key.run, 'x');
     const error = { found: 'the table does not answer', next: 'wait' };
-    await deps.runs.create(runOf({ ...key, ledger: key.destination, status: 'failing', phase, error }));
-    await deps.runs.createShard(key.run, shardOf());
-    const wired: ExtractDeps = {
-      ...deps,
-      parameters: parametersWith({ [key.destination]: {} }),
-      warehouse: throttled,
-      batchQueue: throttled,
-      remainingMs: () => 100_000,
-      newEpoch: () => 'e1',
-    };
+    const { key, plain, wired } = await opened({}, { status: 'failing', phase, error });
+    await plain.createShard(key.run, shardOf());
     await extractStep(wired, { kind: 'prepare', ...key, polls: 0 }, { receiveCount: 1, maxReceiveCount: 5 });
-    expect(await deps.runs.get(key.destination, key.run)).toMatchObject({ status: 'failed', error });
-    expect((await deps.runs.state(key.destination)).open).toBeUndefined();
+    expect(await plain.get(key.destination, key.run)).toMatchObject({ status: 'failed', error });
+    expect((await plain.state(key.destination)).open).toBeUndefined();
   },
 );
